@@ -1,0 +1,2 @@
+Console.WriteLine("ledger");
+return 0;
