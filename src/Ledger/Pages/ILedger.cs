@@ -1,0 +1,28 @@
+namespace Ledger.Pages;
+
+/// <summary>One application's namespace in a repository: a set of pages. Safe for concurrent use.</summary>
+public interface ILedger
+{
+    /// <summary>The application's name: 1 to 255 bytes of UTF-8.</summary>
+    string Name { get; }
+
+    /// <summary>Opens a connection to a page. An unknown id opens an empty page and stores nothing until its first change.</summary>
+    /// <returns>A connection on the page's newest head, to be disposed by the caller.</returns>
+    Task<IPage> GetPageAsync(PageId id, CancellationToken cancellationToken = default);
+
+    /// <summary>Stores a new, empty page under a random id and opens it; durable when the call returns.</summary>
+    Task<IPage> CreatePageAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Whether the page is stored: created or changed, and not deleted.</summary>
+    Task<bool> PageExistsAsync(PageId id, CancellationToken cancellationToken = default);
+
+    /// <summary>The stored pages, ascending by id.</summary>
+    IAsyncEnumerable<PageId> ListPagesAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Deletes a page: its connections end with <see cref="PageDeletedException"/>, open snapshots live on, and nothing
+    /// of it comes back when the id is used again. Durable when the call returns.
+    /// </summary>
+    /// <returns>False when the page is not stored.</returns>
+    Task<bool> DeletePageAsync(PageId id, CancellationToken cancellationToken = default);
+}
