@@ -1,3 +1,4 @@
+using Ledger.Objects;
 using Ledger.Trees;
 
 namespace Ledger.Pages;

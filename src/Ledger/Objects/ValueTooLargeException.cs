@@ -1,6 +1,6 @@
 using Ledger.Runtime;
 
-namespace Ledger.Pages;
+namespace Ledger.Objects;
 
 /// <summary>A value is larger than the call can take or give.</summary>
 /// <param name="sizeBytes">The size; a lower bound when the value was still being read.</param>
