@@ -8,6 +8,7 @@ namespace Ledger.Objects;
 internal interface IObjectStore : IAsyncDisposable
 {
     /// <summary>The object's plaintext bytes, verified against <paramref name="id"/>, or null when it is not here.</summary>
+    /// <remarks>An id under another kind than the object's own is not here: the kind is part of the name.</remarks>
     /// <exception cref="CorruptObjectException">The stored bytes do not hash to the id.</exception>
     ValueTask<ReadOnlyMemory<byte>?> ReadAsync(ObjectKind kind, ObjectId id, CancellationToken cancellationToken);
 
@@ -63,7 +64,8 @@ internal interface IObjectWriter : IAsyncDisposable
     /// <summary>Removes a row in the next commit; nothing happens when there is none.</summary>
     void DeleteRow(ReadOnlyMemory<byte> key);
 
-    /// <summary>Removes, in the next commit, the rows with fromInclusive &lt;= key &lt; toExclusive.</summary>
+    /// <summary>Removes, in the next commit, the rows with fromInclusive &lt;= key &lt; toExclusive; perhaps none.</summary>
+    /// <remarks>Both bounds have the length of a key.</remarks>
     void DeleteRows(ReadOnlyMemory<byte> fromInclusive, ReadOnlyMemory<byte> toExclusive);
 
     /// <summary>Writes what is waiting ahead, without rows, so that memory stays bounded.</summary>

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Ledger.Objects;
 
 /// <summary>Limits of a store, from docs/formats/log.md.</summary>
@@ -14,4 +16,37 @@ internal static class StoreLimits
 
     /// <summary>Largest record, header included; what must be atomic fits in one.</summary>
     public const int RecordSizeBytesMax = 4 * 1024 * 1024;
+
+    /// <summary>Throws unless an object may have <paramref name="sizeBytes"/>.</summary>
+    public static void CheckObjectSize(
+        int sizeBytes, [CallerArgumentExpression(nameof(sizeBytes))] string argument = "")
+    {
+        if (sizeBytes is < 1 or > ObjectSizeBytesMax)
+        {
+            throw new ArgumentOutOfRangeException(
+                argument, sizeBytes, $"An object has 1 to {ObjectSizeBytesMax} bytes.");
+        }
+    }
+
+    /// <summary>Throws unless the key of a row may have <paramref name="sizeBytes"/>.</summary>
+    public static void CheckRowKeySize(
+        int sizeBytes, [CallerArgumentExpression(nameof(sizeBytes))] string argument = "")
+    {
+        if (sizeBytes is < 1 or > RowKeySizeBytesMax)
+        {
+            throw new ArgumentOutOfRangeException(
+                argument, sizeBytes, $"The key of a row has 1 to {RowKeySizeBytesMax} bytes.");
+        }
+    }
+
+    /// <summary>Throws unless the value of a row may have <paramref name="sizeBytes"/>.</summary>
+    public static void CheckRowValueSize(
+        int sizeBytes, [CallerArgumentExpression(nameof(sizeBytes))] string argument = "")
+    {
+        if (sizeBytes > RowValueSizeBytesMax)
+        {
+            throw new ArgumentOutOfRangeException(
+                argument, sizeBytes, $"The value of a row has at most {RowValueSizeBytesMax} bytes.");
+        }
+    }
 }
