@@ -8,7 +8,8 @@ namespace Ledger;
 /// <param name="Bytes">Their plaintext bytes.</param>
 /// <param name="LogBytes">Bytes of log whose checksums were checked.</param>
 /// <param name="Problems">One sentence for each fault; empty when everything is sound.</param>
-/// <param name="Notices">What is worth knowing and no fault, such as a torn tail that a crash left and recovery cut.</param>
+/// <param name="Notices">What is worth knowing and no fault, such as a torn tail that a crash left and recovery
+/// cut.</param>
 public sealed record VerifyReport(
     long Ledgers, long Pages, long Commits, long Objects, long Bytes, long LogBytes,
     IReadOnlyList<string> Problems, IReadOnlyList<string> Notices);

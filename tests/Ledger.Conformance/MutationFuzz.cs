@@ -4,7 +4,9 @@ using Xunit;
 
 namespace Ledger.Conformance;
 
-/// <summary>Feeds mutated encodings to a decoder, which must accept them or say that they are damaged or too new.</summary>
+/// <summary>
+/// Feeds mutated encodings to a decoder, which must accept them or say that they are damaged or too new.
+/// </summary>
 /// <remarks>
 /// Verifies: no exception but <see cref="CorruptObjectException"/> and <see cref="FormatTooNewException"/>; allocation
 /// bounded by the input; what is accepted encodes to the same bytes. Does not verify that what is accepted means

@@ -29,7 +29,9 @@ internal static class Blake3
     internal const uint DeriveKeyContext = 32;
     internal const uint DeriveKeyMaterial = 64;
 
-    /// <summary>A span has less than 2^31 bytes, so fewer than 2^21 chunks: at most 22 subtrees wait for a sibling.</summary>
+    /// <summary>
+    /// A span has less than 2^31 bytes, so fewer than 2^21 chunks: at most 22 subtrees wait for a sibling.
+    /// </summary>
     private const int StackDepthMax = 22;
 
     // The initial value, as constants: a property that returns a span of them allocates in unoptimised builds.

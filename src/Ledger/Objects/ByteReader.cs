@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace Ledger.Objects;
 
-/// <summary>Reads the canonical encodings of docs/formats; every deviation is a <see cref="CorruptObjectException"/>.</summary>
+/// <summary>
+/// Reads the canonical encodings of docs/formats; every deviation is a <see cref="CorruptObjectException"/>.
+/// </summary>
 /// <param name="content">What is read.</param>
 /// <param name="what">What is decoded, as a noun phrase for the error.</param>
 internal ref struct ByteReader(ReadOnlySpan<byte> content, string what)

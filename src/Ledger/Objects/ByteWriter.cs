@@ -3,7 +3,9 @@ using System.Buffers.Binary;
 
 namespace Ledger.Objects;
 
-/// <summary>Writes the canonical encodings of docs/formats into a growing buffer; the twin of <see cref="ByteReader"/>.</summary>
+/// <summary>
+/// Writes the canonical encodings of docs/formats into a growing buffer; the twin of <see cref="ByteReader"/>.
+/// </summary>
 /// <param name="capacityBytes">Room to begin with.</param>
 internal sealed class ByteWriter(int capacityBytes = 256) : IBufferWriter<byte>
 {

@@ -7,7 +7,9 @@ namespace Ledger.Objects;
 /// </remarks>
 internal interface IObjectStore : IAsyncDisposable
 {
-    /// <summary>The object's plaintext bytes, verified against <paramref name="id"/>, or null when it is not here.</summary>
+    /// <summary>
+    /// The object's plaintext bytes, verified against <paramref name="id"/>, or null when it is not here.
+    /// </summary>
     /// <remarks>An id under another kind than the object's own is not here: the kind is part of the name.</remarks>
     /// <exception cref="CorruptObjectException">The stored bytes do not hash to the id.</exception>
     ValueTask<ReadOnlyMemory<byte>?> ReadAsync(ObjectKind kind, ObjectId id, CancellationToken cancellationToken);
@@ -36,19 +38,23 @@ internal readonly record struct StoredRow(ReadOnlyMemory<byte> Key, ReadOnlyMemo
 /// </summary>
 /// <remarks>
 /// For one caller at a time. Objects may be written ahead in any number of records, when enough are waiting; rows, and
-/// the objects still waiting, go into the one atomic record of <see cref="CommitAsync"/>. Disposal drops what is waiting.
+/// the objects still waiting, go into the one atomic record of <see cref="CommitAsync"/>. Disposal drops what is
+/// waiting.
 /// </remarks>
 internal interface IObjectWriter : IAsyncDisposable
 {
     /// <summary>Stores an object unless it is here already, and leases it.</summary>
     /// <param name="kind">What the object is.</param>
-    /// <param name="content">1 byte to <see cref="StoreLimits.ObjectSizeBytesMax"/>; copied before the call returns.</param>
+    /// <param name="content">1 byte to <see cref="StoreLimits.ObjectSizeBytesMax"/>; copied before the call
+    /// returns.</param>
     /// <param name="cancellationToken">Cancels a write-ahead that this call begins.</param>
     /// <returns>The id; the object is readable by this store once a later commit or write-ahead holds it.</returns>
     ValueTask<ObjectId> PutAsync(
         ObjectKind kind, ReadOnlyMemory<byte> content, CancellationToken cancellationToken);
 
-    /// <summary>Stores an object unless it is here already, and leases it, for a caller that has computed the id already.</summary>
+    /// <summary>
+    /// Stores an object unless it is here already, and leases it, for a caller that has computed the id already.
+    /// </summary>
     ValueTask PutAsync(
         ObjectKind kind, ObjectId id, ReadOnlyMemory<byte> content, CancellationToken cancellationToken);
 
@@ -64,19 +70,24 @@ internal interface IObjectWriter : IAsyncDisposable
     /// <summary>Removes a row in the next commit; nothing happens when there is none.</summary>
     void DeleteRow(ReadOnlyMemory<byte> key);
 
-    /// <summary>Removes, in the next commit, the rows with fromInclusive &lt;= key &lt; toExclusive; perhaps none.</summary>
+    /// <summary>
+    /// Removes, in the next commit, the rows with fromInclusive &lt;= key &lt; toExclusive; perhaps none.
+    /// </summary>
     /// <remarks>Both bounds have the length of a key.</remarks>
     void DeleteRows(ReadOnlyMemory<byte> fromInclusive, ReadOnlyMemory<byte> toExclusive);
 
     /// <summary>Writes what is waiting ahead, without rows, so that memory stays bounded.</summary>
     ValueTask WriteAheadAsync(CancellationToken cancellationToken);
 
-    /// <summary>Writes the rows and the objects still waiting as one atomic record, after everything written ahead.</summary>
+    /// <summary>
+    /// Writes the rows and the objects still waiting as one atomic record, after everything written ahead.
+    /// </summary>
     /// <remarks>
     /// The order of commits in the store is the order in which this method was called: the place in the queue is taken
     /// before it first yields. After the record was handed to the file the call finishes whatever the token says.
     /// </remarks>
     /// <exception cref="StoreUnavailableException">Disk full, read-only, or stopped; nothing was stored.</exception>
-    /// <exception cref="OutcomeUnknownException">A flush failed: the record may or may not be there after a reopen.</exception>
+    /// <exception cref="OutcomeUnknownException">A flush failed: the record may or may not be there after a
+    /// reopen.</exception>
     ValueTask CommitAsync(Durability durability, CancellationToken cancellationToken);
 }

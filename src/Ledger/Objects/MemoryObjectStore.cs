@@ -2,7 +2,9 @@ using System.Collections.Immutable;
 
 namespace Ledger.Objects;
 
-/// <summary>An <see cref="IObjectStore"/> in memory, gone with the process; every call completes before it returns.</summary>
+/// <summary>
+/// An <see cref="IObjectStore"/> in memory, gone with the process; every call completes before it returns.
+/// </summary>
 /// <remarks>
 /// Nothing is collected and nothing can be damaged, so a lease protects without doing anything and a read hashes
 /// nothing. Keeps a copy of what it is given.

@@ -3,7 +3,9 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Ledger.Objects;
 
-/// <summary>Name of an immutable object: an algorithm byte and the 256-bit hash of its kind and plaintext bytes.</summary>
+/// <summary>
+/// Name of an immutable object: an algorithm byte and the 256-bit hash of its kind and plaintext bytes.
+/// </summary>
 /// <remarks>
 /// The only algorithm is 1, BLAKE3 in derive-key mode with one context for each kind (docs/formats/objects.md). Order
 /// is by algorithm, then by the hash as unsigned bytes.

@@ -4,7 +4,9 @@ using System.Runtime.CompilerServices;
 
 namespace Ledger.Objects;
 
-/// <summary>SipHash-2-4, 64-bit output: a keyed hash of short inputs whose collisions nobody without the key can choose.</summary>
+/// <summary>
+/// SipHash-2-4, 64-bit output: a keyed hash of short inputs whose collisions nobody without the key can choose.
+/// </summary>
 internal static class SipHash
 {
     /// <summary>Hashes <paramref name="content"/> under a 128-bit key.</summary>

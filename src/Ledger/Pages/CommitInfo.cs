@@ -6,7 +6,8 @@ namespace Ledger.Pages;
 /// <summary>One state of a page and how it was reached, as history shows it. Never changes.</summary>
 /// <param name="Id">The commit.</param>
 /// <param name="Root">Root node of the page's tree.</param>
-/// <param name="Parents">None for the state that every page begins with, one for an edit, more for a merge; ascending.</param>
+/// <param name="Parents">None for the state that every page begins with, one for an edit, more for a merge;
+/// ascending.</param>
 /// <param name="Generation">1 + the largest of the parents'; 0 for the state that every page begins with.</param>
 /// <param name="Time">The author's wall clock; null when the commit has no author.</param>
 /// <param name="Device">32 hexadecimal digits of the device that wrote it; null when the commit has no author.</param>

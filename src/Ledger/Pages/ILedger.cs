@@ -6,7 +6,9 @@ public interface ILedger
     /// <summary>The application's name: 1 to 255 bytes of UTF-8.</summary>
     string Name { get; }
 
-    /// <summary>Opens a connection to a page. An unknown id opens an empty page and stores nothing until its first change.</summary>
+    /// <summary>
+    /// Opens a connection to a page. An unknown id opens an empty page and stores nothing until its first change.
+    /// </summary>
     /// <returns>A connection on the page's newest head, to be disposed by the caller.</returns>
     Task<IPage> GetPageAsync(PageId id, CancellationToken cancellationToken = default);
 

@@ -21,7 +21,9 @@ public interface IPage : IAsyncDisposable
     /// <summary>The page's id.</summary>
     PageId Id { get; }
 
-    /// <summary>Sets a key. When it completes the write is acknowledged: visible, and durable as the repository says.</summary>
+    /// <summary>
+    /// Sets a key. When it completes the write is acknowledged: visible, and durable as the repository says.
+    /// </summary>
     /// <exception cref="TransactionOpenException">A transaction is open on this connection.</exception>
     /// <exception cref="ValueTooLargeException">The value is larger than 1 MiB: use a reference.</exception>
     Task PutAsync(
@@ -29,7 +31,8 @@ public interface IPage : IAsyncDisposable
         Durability? durability = null, CancellationToken cancellationToken = default);
 
     /// <summary>Sets a key to a value that was streamed in before; the reference is released.</summary>
-    /// <exception cref="UnknownReferenceException">The reference was put, released or made before a restart.</exception>
+    /// <exception cref="UnknownReferenceException">The reference was put, released or made before a
+    /// restart.</exception>
     /// <exception cref="TransactionOpenException">A transaction is open on this connection.</exception>
     Task PutReferenceAsync(
         ReadOnlyMemory<byte> key, Reference reference, EntryPriority priority = EntryPriority.Eager,
@@ -44,11 +47,14 @@ public interface IPage : IAsyncDisposable
     /// <exception cref="TransactionOpenException">A transaction is open on this connection.</exception>
     Task ClearAsync(Durability? durability = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Streams a value into the store in bounded memory, to be put under keys of this ledger's pages.</summary>
+    /// <summary>
+    /// Streams a value into the store in bounded memory, to be put under keys of this ledger's pages.
+    /// </summary>
     /// <param name="content">Read to its end, from where it stands; not disposed.</param>
     /// <param name="sizeBytes">The size the content must have, or null when it is not known.</param>
     /// <param name="cancellationToken">Stops reading; nothing is kept.</param>
-    /// <returns>A name that is gone after a restart; released by being put or by <see cref="ReleaseReference"/>.</returns>
+    /// <returns>A name that is gone after a restart; released by being put or by
+    /// <see cref="ReleaseReference"/>.</returns>
     /// <exception cref="SizeMismatchException">The content has another size; nothing is kept.</exception>
     /// <exception cref="ValueTooLargeException">The content is larger than 1 TiB.</exception>
     Task<Reference> CreateReferenceAsync(
@@ -71,18 +77,23 @@ public interface IPage : IAsyncDisposable
     /// <exception cref="ValueTooLargeException">The value is larger: read it through a snapshot.</exception>
     ValueTask<ReadOnlyMemory<byte>?> GetAsync(ReadOnlyMemory<byte> key, CancellationToken cancellationToken = default);
 
-    /// <summary>The state that includes all earlier writes of this connection; never changes, outlives the connection.</summary>
+    /// <summary>
+    /// The state that includes all earlier writes of this connection; never changes, outlives the connection.
+    /// </summary>
     /// <param name="prefix">Only keys that begin with it are shown, in every method.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     Task<IPageSnapshot> GetSnapshotAsync(
         ReadOnlyMemory<byte> prefix = default, CancellationToken cancellationToken = default);
 
     /// <summary>The state of an earlier commit.</summary>
-    /// <exception cref="UnknownCommitException">The commit is not in this connection's history, or none is that old.</exception>
+    /// <exception cref="UnknownCommitException">The commit is not in this connection's history, or none is that
+    /// old.</exception>
     Task<IPageSnapshot> GetSnapshotAsync(
         AsOf asOf, ReadOnlyMemory<byte> prefix = default, CancellationToken cancellationToken = default);
 
-    /// <summary>Begins a transaction on the current state, after this connection's waiting watchers have seen it.</summary>
+    /// <summary>
+    /// Begins a transaction on the current state, after this connection's waiting watchers have seen it.
+    /// </summary>
     /// <exception cref="TransactionOpenException">One is open on this connection.</exception>
     Task<ITransaction> BeginTransactionAsync(CancellationToken cancellationToken = default);
 
@@ -94,7 +105,8 @@ public interface IPage : IAsyncDisposable
     /// <param name="from">Begins here instead.</param>
     /// <param name="limit">At most so many; null for all.</param>
     /// <param name="cancellationToken">Ends the enumeration.</param>
-    /// <exception cref="UnknownCommitException"><paramref name="from"/> is not in this connection's history.</exception>
+    /// <exception cref="UnknownCommitException"><paramref name="from"/> is not in this connection's
+    /// history.</exception>
     IAsyncEnumerable<CommitInfo> LogAsync(
         CommitId? from = null, int? limit = null, CancellationToken cancellationToken = default);
 

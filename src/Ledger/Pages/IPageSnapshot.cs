@@ -49,7 +49,8 @@ public interface IPageSnapshot : IAsyncDisposable
 
     /// <summary>Part of a value, fetched first when it is not here; null when the key is absent.</summary>
     /// <param name="key">The key.</param>
-    /// <param name="offset">Where it begins; negative counts from the end. Outside the value the result is empty.</param>
+    /// <param name="offset">Where it begins; negative counts from the end. Outside the value the result is
+    /// empty.</param>
     /// <param name="length">At most so many bytes, cut at the end of the value; negative for all of the rest.</param>
     /// <param name="cancellationToken">Cancels the read.</param>
     /// <exception cref="ValueTooLargeException">The part is larger than 1 MiB.</exception>
@@ -59,7 +60,8 @@ public interface IPageSnapshot : IAsyncDisposable
 
 /// <summary>One entry as a reader sees it.</summary>
 /// <param name="Key">The key.</param>
-/// <param name="Value">The value when it is here and at most 1 MiB; otherwise null, see <paramref name="State"/>.</param>
+/// <param name="Value">The value when it is here and at most 1 MiB; otherwise null, see
+/// <paramref name="State"/>.</param>
 /// <param name="SizeBytes">Length of the value.</param>
 /// <param name="Priority">When the value must be here.</param>
 /// <param name="State">Where the value is.</param>

@@ -26,7 +26,9 @@ public sealed class PageChange(IPageSnapshot snapshot, Func<CancellationToken, I
     /// <summary>The newest commit in the change.</summary>
     public CommitInfo Commit => Snapshot.Commit;
 
-    /// <summary>Put and deleted keys in key order, read in bounded memory however many there are. May be called again.</summary>
+    /// <summary>
+    /// Put and deleted keys in key order, read in bounded memory however many there are. May be called again.
+    /// </summary>
     public IAsyncEnumerable<EntryChange> GetEntriesAsync(CancellationToken cancellationToken = default) =>
         entries(cancellationToken);
 }

@@ -3,7 +3,9 @@ using Ledger.Runtime;
 
 namespace Ledger.Pages;
 
-/// <summary>The page moved on after the transaction was begun; nothing was changed. Begin again on the new state.</summary>
+/// <summary>
+/// The page moved on after the transaction was begun; nothing was changed. Begin again on the new state.
+/// </summary>
 /// <param name="page">The page.</param>
 /// <param name="pinned">The commit that the transaction was begun on.</param>
 /// <param name="head">The commit that the page is at now.</param>

@@ -61,18 +61,24 @@ public interface IFile : IDisposable
     /// <returns>Bytes read, perhaps fewer than asked; 0 only at or after the end.</returns>
     int Read(long offset, Span<byte> buffer);
 
-    /// <summary>Writes all of <paramref name="content"/> at <paramref name="offset"/>, growing the file when needed.</summary>
+    /// <summary>
+    /// Writes all of <paramref name="content"/> at <paramref name="offset"/>, growing the file when needed.
+    /// </summary>
     /// <exception cref="DiskFullException">There is no room; any part of the content may have been written.</exception>
     void Write(long offset, ReadOnlySpan<byte> content);
 
     /// <summary>Makes everything written so far, and the length, durable.</summary>
-    /// <remarks>After it failed, nothing is known of what was written since the last success; never call it again.</remarks>
+    /// <remarks>
+    /// After it failed, nothing is known of what was written since the last success; never call it again.
+    /// </remarks>
     void Flush();
 
     /// <summary>Cuts the file, or grows it with zeros.</summary>
     void SetLength(long length);
 
-    /// <summary>Reserves room so that writes below <paramref name="length"/> need none; grows the length with zeros.</summary>
+    /// <summary>
+    /// Reserves room so that writes below <paramref name="length"/> need none; grows the length with zeros.
+    /// </summary>
     /// <exception cref="DiskFullException">There is no room; the length is unchanged.</exception>
     void Preallocate(long length);
 }

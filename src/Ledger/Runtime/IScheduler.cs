@@ -7,7 +7,9 @@ namespace Ledger.Runtime;
 /// </remarks>
 public interface IScheduler
 {
-    /// <summary>True when the calling code already runs where this scheduler's work runs, with no caller's context.</summary>
+    /// <summary>
+    /// True when the calling code already runs where this scheduler's work runs, with no caller's context.
+    /// </summary>
     bool IsEntered { get; }
 
     /// <summary>Runs <paramref name="continuation"/> later, where this scheduler's work runs.</summary>
@@ -18,7 +20,9 @@ public interface IScheduler
     /// <param name="state">Passed to <paramref name="work"/>, so that it can be a static function.</param>
     ValueTask<TResult> Offload<TState, TResult>(Func<TState, TResult> work, TState state);
 
-    /// <summary>Waits until <paramref name="condition"/> holds or <paramref name="bound"/> has gone, whichever is first.</summary>
+    /// <summary>
+    /// Waits until <paramref name="condition"/> holds or <paramref name="bound"/> has gone, whichever is first.
+    /// </summary>
     /// <param name="bound">At most a millisecond; no timer is this fine, so production spins.</param>
     /// <param name="condition">Checked without a lock, as often as the implementation likes.</param>
     ValueTask Linger(TimeSpan bound, Func<bool> condition);

@@ -3,7 +3,9 @@ using Ledger.Objects;
 namespace Ledger.Trees;
 
 /// <summary>What an entry holds: a short value inline, or the id and size of a longer one.</summary>
-/// <remarks>A value of at most <see cref="TreeProfile.InlineSizeBytesMax"/> bytes is always inline, a longer one never.</remarks>
+/// <remarks>
+/// A value of at most <see cref="TreeProfile.InlineSizeBytesMax"/> bytes is always inline, a longer one never.
+/// </remarks>
 internal readonly struct EntryValue : IEquatable<EntryValue>
 {
     private EntryValue(ReadOnlyMemory<byte> inline, ObjectId id, long sizeBytes, EntryPriority priority)
@@ -17,7 +19,9 @@ internal readonly struct EntryValue : IEquatable<EntryValue>
     /// <summary>The bytes, when <see cref="IsInline"/>.</summary>
     public ReadOnlyMemory<byte> Inline { get; }
 
-    /// <summary>The value's object (its index when it is larger than one object), unless <see cref="IsInline"/>.</summary>
+    /// <summary>
+    /// The value's object (its index when it is larger than one object), unless <see cref="IsInline"/>.
+    /// </summary>
     public ObjectId Id { get; }
 
     /// <summary>Length of the value in bytes, wherever it is.</summary>

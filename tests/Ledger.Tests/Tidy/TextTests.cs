@@ -1,0 +1,80 @@
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace Ledger.Tests.Tidy;
+
+/// <summary>What no file of the repository may have in it.</summary>
+public sealed class TextTests
+{
+    private const int LinesMax = 600;
+    private const int ColumnsMax = 120;
+
+    // Written in two parts, so that this file has none of them.
+    private static readonly string[] BannedEverywhere =
+    [
+        @"\bTO" + @"DO\b", @"\bFIX" + @"ME\b", @"\bHA" + @"CK\b", "NotImplemented" + "Exception", @"\bfor " + @"now\b",
+        "/wo" + "rk/", "/ho" + "me/", "/ro" + "ot/", @"C:\\" + "Users",
+    ];
+
+    private static readonly string[] BannedInCSharp =
+    [
+        @"#reg" + "ion", @"async " + "void", @"Thread\.Sl" + "eep", @"Task\.Del" + @"ay\((?!Timeout\.Infinite)",
+        @"\bSkip" + @" *=", @"catch \(Exc" + @"eption\b(?![^\n]*when)", @"\bcat" + @"ch\s*\{",
+    ];
+
+    [Fact]
+    public void No_file_is_longer_than_600_lines_and_no_line_longer_than_120_columns()
+    {
+        var faults = SourceFile.All(".cs .sh .cmd .py", "src", "tests", "samples").SelectMany(file => file.Lines
+            .Select((line, index) => (line, number: index + 1))
+            .Where(item => item.line.Length > ColumnsMax || item.number > LinesMax + 1)
+            .Select(item => $"{file.Path}:{item.number}"));
+
+        Faults.AssertNone(faults);
+    }
+
+    [Fact]
+    public void No_file_has_a_banned_word()
+    {
+        var everywhere = SourceFile.All(".cs .md .sh .cmd .py .props .csproj .txt", "src", "tests", "docs", "samples")
+            .Append(new SourceFile("README.md", Read("README.md")))
+            .Append(new SourceFile("test.sh", Read("test.sh")))
+            .Append(new SourceFile("ledger", Read("ledger")));
+
+        var faults = Matches(everywhere, BannedEverywhere)
+            .Concat(Matches(SourceFile.CSharp("src", "tests"), BannedInCSharp));
+
+        Faults.AssertNone(faults);
+    }
+
+    [Fact]
+    public void No_doc_comment_has_an_empty_tag()
+    {
+        var faults = Matches(
+            SourceFile.CSharp("src", "tests"),
+            [@"<(summary|remarks|returns|value|param|typeparam|exception)\b[^>/]*>(\s|///)*</\1>"]);
+
+        Faults.AssertNone(faults);
+    }
+
+    [Fact]
+    public void Only_the_real_seams_are_exempt_from_the_banned_symbols()
+    {
+        var sections = Read(".editorconfig").Split("\n[").Skip(1)
+            .Where(section => Regex.IsMatch(section, @"RS0030\.severity = (?!error)"))
+            .Select(section => section[..section.IndexOf(']', StringComparison.Ordinal)]);
+        var suppressed = Matches(SourceFile.CSharp("src"), ["RS0030"])
+            .Concat(Matches(SourceFile.All(".csproj .props", "src"), ["RS0030"]))
+            .Where(place => !place.StartsWith("src/Ledger/Runtime/Real/", StringComparison.Ordinal));
+
+        Assert.Equal(["src/Ledger/Runtime/Real/**.cs"], sections);
+        Faults.AssertNone(suppressed);
+    }
+
+    private static string Read(string path) => File.ReadAllText(Path.Combine(SourceFile.RepositoryRoot, path));
+
+    /// <summary>Where the patterns occur: path, line and what was found.</summary>
+    private static IEnumerable<string> Matches(IEnumerable<SourceFile> files, string[] patterns) =>
+        files.SelectMany(file => patterns.SelectMany(pattern => Regex.Matches(file.Text, pattern).Select(match =>
+            $"{file.Path}:{file.Text.AsSpan(0, match.Index).Count('\n') + 1}: {match.Value}")));
+}
