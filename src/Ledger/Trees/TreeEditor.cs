@@ -1,0 +1,92 @@
+using Ledger.Objects;
+using Ledger.Runtime;
+
+namespace Ledger.Trees;
+
+/// <summary>One edit of a tree: takes changes in key order, writes the new nodes, gives the new root.</summary>
+/// <remarks>Memory is bounded by two nodes for each level, whatever the number of changes.</remarks>
+/// <param name="reader">Where the old nodes come from.</param>
+/// <param name="salt">The ledger's salt.</param>
+/// <param name="root">The tree that is edited.</param>
+/// <param name="writer">Where the new nodes go.</param>
+internal sealed class TreeEditor(NodeReader reader, TreeSalt salt, ObjectId root, IObjectWriter writer)
+{
+    private readonly List<LevelEditor> _levels = [];
+    private readonly byte[] _previousKey = new byte[TreeProfile.KeySizeBytesMax];
+    private int _previousKeyLength;
+    private Node? _base;
+
+    /// <summary>The ledger's salt.</summary>
+    public TreeSalt Salt => salt;
+
+    /// <summary>Level of the old root; -1 when the old tree is empty.</summary>
+    public int BaseLevel => _base is { Count: > 0 } ? _base.Level : -1;
+
+    /// <summary>Applies one change.</summary>
+    /// <exception cref="InvariantException">The key is not greater than the one before, or a size is out of range.</exception>
+    public async ValueTask ApplyAsync(TreeChange change, CancellationToken cancellationToken)
+    {
+        CheckChange(change);
+        if (_base is null)
+        {
+            _base = await reader.ReadRootAsync(root, cancellationToken);
+            AddLevel();
+        }
+
+        await _levels[0].ChangeAsync(change, cancellationToken);
+    }
+
+    /// <summary>Completes the edit.</summary>
+    /// <returns>The new root; the old one when nothing changed.</returns>
+    public async ValueTask<ObjectId> FinishAsync(CancellationToken cancellationToken)
+    {
+        // The list grows while it is walked: a level that changes adds the one above it.
+        for (var level = 0; level < _levels.Count; level++)
+        {
+            if (await _levels[level].FinishAsync(cancellationToken) is { } newRoot)
+            {
+                return newRoot;
+            }
+        }
+
+        return root;
+    }
+
+    /// <summary>Stores a new node.</summary>
+    public async ValueTask<NodeReference> WriteAsync(Node node, CancellationToken cancellationToken)
+    {
+        var id = ObjectId.Of(ObjectKind.Node, node.Content.Span);
+        await writer.PutAsync(ObjectKind.Node, id, node.Content, cancellationToken);
+        reader.Cache.Add(id, node);
+        return new NodeReference(id, node.EntryCount, node.Flags);
+    }
+
+    /// <summary>The editor of the level above <paramref name="level"/>.</summary>
+    public LevelEditor ParentOf(int level)
+    {
+        if (_levels.Count == level + 1)
+        {
+            AddLevel();
+        }
+
+        return _levels[level + 1];
+    }
+
+    private void AddLevel()
+    {
+        var level = _levels.Count;
+        Invariant.Check(_base is not null && level <= NodeFormat.LevelMax);
+        _levels.Add(new LevelEditor(
+            this, level, level <= BaseLevel ? new LevelCursor(reader, _base, level) : null));
+    }
+
+    private void CheckChange(in TreeChange change)
+    {
+        var key = change.Key.Span;
+        Invariant.Check(key.Length is >= TreeProfile.KeySizeBytesMin and <= TreeProfile.KeySizeBytesMax);
+        Invariant.Check(change.Value is null or { SizeBytes: <= TreeProfile.ValueSizeBytesMax });
+        Invariant.Check(key.SequenceCompareTo(_previousKey.AsSpan(0, _previousKeyLength)) > 0);
+        key.CopyTo(_previousKey);
+        _previousKeyLength = key.Length;
+    }
+}
