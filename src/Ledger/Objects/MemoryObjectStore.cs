@@ -24,8 +24,10 @@ internal sealed class MemoryObjectStore : IObjectStore
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            return ValueTask.FromResult<ReadOnlyMemory<byte>?>(
-                _objects.TryGetValue(id, out var stored) && stored.Kind == kind ? stored.Content : null);
+            return ValueTask.FromResult(
+                _objects.TryGetValue(id, out var stored) && stored.Kind == kind
+                    ? stored.Content
+                    : (ReadOnlyMemory<byte>?)null);
         }
     }
 
@@ -34,8 +36,10 @@ internal sealed class MemoryObjectStore : IObjectStore
         ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        return ValueTask.FromResult<ReadOnlyMemory<byte>?>(
-            CurrentRows().TryGetValue(new StoredRow(key, default), out var row) ? row.Value : null);
+        return ValueTask.FromResult(
+            CurrentRows().TryGetValue(new StoredRow(key, default), out var row)
+                ? row.Value
+                : (ReadOnlyMemory<byte>?)null);
     }
 
     /// <inheritdoc/>

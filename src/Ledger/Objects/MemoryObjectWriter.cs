@@ -48,7 +48,7 @@ internal sealed class MemoryObjectWriter(MemoryObjectStore store) : IObjectWrite
     public ReadOnlyMemory<byte>? TryGetWaiting(ObjectId id)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        return _waiting.TryGetValue(id, out var stored) ? stored.Content : null;
+        return _waiting.TryGetValue(id, out var stored) ? stored.Content : (ReadOnlyMemory<byte>?)null;
     }
 
     /// <inheritdoc/>
