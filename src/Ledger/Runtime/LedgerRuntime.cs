@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
+using Ledger.Runtime.Real;
 
 namespace Ledger.Runtime;
 
@@ -26,6 +27,9 @@ public sealed class LedgerRuntime(
 
     /// <summary>The network.</summary>
     public INetwork Network { get; } = network;
+
+    /// <summary>The runtime of production: thread pool, system clock and randomness, real disks and sockets.</summary>
+    public static LedgerRuntime CreateSystem() => SystemRuntime.Create();
 
     /// <summary>Leaves the caller's context: the first await of every public asynchronous method.</summary>
     public EnterAwaitable Enter() => new(Scheduler);

@@ -1,0 +1,104 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Ledger.Runtime.Real;
+
+/// <summary>The few calls of the C library that the base class library does not offer, and its error numbers.</summary>
+/// <remarks>The numbers are those of <c>errno.h</c> and <c>fcntl.h</c> on Linux and macOS.</remarks>
+internal static partial class Native
+{
+    private const int Interrupted = 4;
+    private const int NoSpace = 28;
+    private const int ReadOnly = 0;
+
+    /// <summary>True when the system has POSIX calls.</summary>
+    public static bool IsUnix => !OperatingSystem.IsWindows();
+
+    private static int CloseOnExec => OperatingSystem.IsMacOS() ? 0x1000000 : 0x80000;
+
+    private static int OverQuota => OperatingSystem.IsMacOS() ? 69 : 122;
+
+    private static int NotSupported => OperatingSystem.IsMacOS() ? 102 : 95;
+
+    private static int WouldBlock => OperatingSystem.IsMacOS() ? 35 : 11;
+
+    /// <summary>True when the error says that the medium, or the user's share of it, is full.</summary>
+    public static bool IsDiskFull(IOException exception) => IsUnix
+        ? exception.HResult == NoSpace || exception.HResult == OverQuota
+        : exception.HResult is unchecked((int)0x80070070) or unchecked((int)0x80070027);
+
+    /// <summary>True when the error says that another handle excludes this one.</summary>
+    public static bool IsSharingViolation(IOException exception) => IsUnix
+        ? exception.HResult == WouldBlock
+        : exception.HResult is unchecked((int)0x80070020) or unchecked((int)0x80070021);
+
+    /// <summary>Flushes a file's contents, and of its metadata only what reading them back needs (Linux).</summary>
+    /// <exception cref="IOException">The flush failed; what was unwritten may be lost for good.</exception>
+    public static void FlushData(SafeFileHandle handle, string path) =>
+        ThrowOnError(Retry(handle, FDataSync), "flush the file", path);
+
+    /// <summary>Flushes the names in a directory (Unix).</summary>
+    /// <exception cref="IOException">The directory cannot be opened or flushed.</exception>
+    public static void FlushDirectory(string path)
+    {
+        using var handle = Open(path, ReadOnly | CloseOnExec);
+        ThrowOnError(handle.IsInvalid ? Marshal.GetLastPInvokeError() : 0, "open the directory", path);
+        ThrowOnError(Retry(handle, FSync), "flush the directory", path);
+    }
+
+    /// <summary>Reserves room for the first <paramref name="length"/> bytes and grows the file to it (Linux).</summary>
+    /// <returns>False when the file system cannot reserve.</returns>
+    /// <exception cref="IOException">Failed; the length may have grown.</exception>
+    public static bool TryReserve(SafeFileHandle handle, long length, string path)
+    {
+        int error;
+        do
+        {
+            // Unlike the others this one returns its error number and leaves errno alone.
+            error = FAllocate(handle, 0, checked((nint)length));
+        }
+        while (error == Interrupted);
+
+        if (error == NotSupported)
+        {
+            return false;
+        }
+
+        ThrowOnError(error, "reserve room for the file", path);
+        return true;
+    }
+
+    private static int Retry(SafeFileHandle handle, Func<SafeFileHandle, int> call)
+    {
+        while (call(handle) != 0)
+        {
+            var error = Marshal.GetLastPInvokeError();
+            if (error != Interrupted)
+            {
+                return error;
+            }
+        }
+
+        return 0;
+    }
+
+    private static void ThrowOnError(int error, string action, string path)
+    {
+        if (error != 0)
+        {
+            throw new IOException($"Cannot {action} '{path}': {Marshal.GetPInvokeErrorMessage(error)}.", error);
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial SafeFileHandle Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int FSync(SafeFileHandle handle);
+
+    [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
+    private static partial int FDataSync(SafeFileHandle handle);
+
+    [LibraryImport("libc", EntryPoint = "posix_fallocate")]
+    private static partial int FAllocate(SafeFileHandle handle, nint offset, nint length);
+}

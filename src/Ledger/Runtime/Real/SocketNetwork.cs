@@ -1,0 +1,156 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Ledger.Runtime.Real;
+
+/// <summary>TCP and Unix domain sockets of the operating system.</summary>
+/// <remarks>
+/// Listens at <c>localhost</c>, or at an IP address in digits (IPv6 in brackets); connects to any host name.
+/// </remarks>
+internal sealed class SocketNetwork : INetwork
+{
+    private const string UnixPrefix = "unix:";
+
+    /// <inheritdoc/>
+    public async ValueTask<Stream> ConnectAsync(string address, CancellationToken cancellationToken)
+    {
+        var endPoint = ParseAddress(address);
+        var socket = NewSocket(endPoint);
+        try
+        {
+            await socket.ConnectAsync(endPoint, cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch (SocketException exception)
+        {
+            socket.Dispose();
+            throw new IOException($"Cannot connect to '{address}': {exception.Message}", exception);
+        }
+        catch (OperationCanceledException)
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IConnectionListener> ListenAsync(string address, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var endPoint = ParseAddress(address);
+        if (endPoint is DnsEndPoint dns)
+        {
+            endPoint = dns.Host == "localhost"
+                ? new IPEndPoint(IPAddress.Loopback, dns.Port)
+                : throw new ArgumentException($"Cannot listen at '{address}': it is no IP address.", nameof(address));
+        }
+
+        if (endPoint is UnixDomainSocketEndPoint)
+        {
+            await RemoveStaleSocketAsync(endPoint, address[UnixPrefix.Length..], cancellationToken);
+        }
+
+        var socket = NewSocket(endPoint);
+        try
+        {
+            socket.Bind(endPoint);
+            socket.Listen();
+            return new SocketListener(socket, socket.LocalEndPoint is IPEndPoint bound ? bound.ToString() : address);
+        }
+        catch (SocketException exception)
+        {
+            socket.Dispose();
+            throw new IOException($"Cannot listen at '{address}': {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Removes the socket file that a killed process left: one that refuses connections has no owner.</summary>
+    private static async ValueTask RemoveStaleSocketAsync(
+        EndPoint endPoint, string path, CancellationToken cancellationToken)
+    {
+        using var probe = NewSocket(endPoint);
+        try
+        {
+            await probe.ConnectAsync(endPoint, cancellationToken);
+        }
+        catch (SocketException exception)
+        {
+            if (exception.SocketErrorCode == SocketError.ConnectionRefused)
+            {
+                File.Delete(path);
+            }
+        }
+    }
+
+    private static Socket NewSocket(EndPoint endPoint) => endPoint switch
+    {
+        UnixDomainSocketEndPoint => new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified),
+        IPEndPoint ip => new Socket(ip.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true },
+        _ => new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true },
+    };
+
+    private static EndPoint ParseAddress(string address)
+    {
+        if (address.StartsWith(UnixPrefix, StringComparison.Ordinal))
+        {
+            return new UnixDomainSocketEndPoint(address[UnixPrefix.Length..]);
+        }
+
+        var colon = address.LastIndexOf(':');
+        var isPort = ushort.TryParse(
+            address.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port);
+        if (colon <= 0 || !isPort)
+        {
+            throw new ArgumentException(
+                $"'{address}' is no network address: it must be host:port or unix:path.", nameof(address));
+        }
+
+        return IPAddress.TryParse(address.AsSpan(0, colon), out var ip)
+            ? new IPEndPoint(ip, port)
+            : new DnsEndPoint(address[..colon], port);
+    }
+
+    private sealed class SocketListener(Socket socket, string address) : IConnectionListener
+    {
+        private volatile bool _isDisposed;
+
+        public string Address => address;
+
+        public async ValueTask<Stream?> AcceptAsync(CancellationToken cancellationToken)
+        {
+            if (_isDisposed)
+            {
+                return null;
+            }
+
+            try
+            {
+                var accepted = await socket.AcceptAsync(cancellationToken);
+                if (accepted.AddressFamily != AddressFamily.Unix)
+                {
+                    accepted.NoDelay = true;
+                }
+
+                return new NetworkStream(accepted, ownsSocket: true);
+            }
+            catch (SocketException exception)
+            {
+                return _isDisposed
+                    ? null
+                    : throw new IOException($"Cannot accept connections at '{address}': {exception.Message}", exception);
+            }
+            catch (ObjectDisposedException)
+            {
+                return null;
+            }
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            _isDisposed = true;
+            socket.Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}

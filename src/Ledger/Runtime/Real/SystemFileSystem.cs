@@ -1,0 +1,119 @@
+namespace Ledger.Runtime.Real;
+
+/// <summary>The operating system's files.</summary>
+internal sealed class SystemFileSystem : IFileSystem
+{
+    /// <inheritdoc/>
+    public IFile Open(string path, FileOpening opening)
+    {
+        // Others may read, write, rename and delete: who may use a store is decided by its one lock file.
+        const FileShare Everything = FileShare.ReadWrite | FileShare.Delete;
+        try
+        {
+            return opening switch
+            {
+                FileOpening.CreateNew => new SystemFile(
+                    File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, Everything), path, true),
+                FileOpening.ReadWrite => new SystemFile(
+                    File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, Everything), path, true),
+                FileOpening.ReadOnly => new SystemFile(
+                    File.OpenHandle(path, FileMode.Open, FileAccess.Read, Everything), path, false),
+                _ => throw new ArgumentOutOfRangeException(nameof(opening)),
+            };
+        }
+        catch (IOException exception) when (Native.IsDiskFull(exception))
+        {
+            throw new DiskFullException(path, exception);
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool FileExists(string path) => File.Exists(path);
+
+    /// <inheritdoc/>
+    public bool DirectoryExists(string path) => Directory.Exists(path);
+
+    /// <inheritdoc/>
+    public void CreateDirectory(string path)
+    {
+        try
+        {
+            Directory.CreateDirectory(path);
+        }
+        catch (IOException exception) when (Native.IsDiskFull(exception))
+        {
+            throw new DiskFullException(path, exception);
+        }
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> List(string path)
+    {
+        var names = Directory.EnumerateFileSystemEntries(path).Select(entry => Path.GetFileName(entry)).ToArray();
+        Array.Sort(names, StringComparer.Ordinal);
+        return names;
+    }
+
+    /// <inheritdoc/>
+    public void Rename(string source, string target)
+    {
+        if (Directory.Exists(target))
+        {
+            throw new IOException($"Cannot rename '{source}' to '{target}': a directory has that name.");
+        }
+
+        try
+        {
+            File.Move(source, target, overwrite: true);
+        }
+        catch (IOException exception) when (Native.IsDiskFull(exception))
+        {
+            throw new DiskFullException(target, exception);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Delete(string path)
+    {
+        if (!File.Exists(path))
+        {
+            throw new FileNotFoundException($"Cannot delete '{path}': there is no such file.", path);
+        }
+
+        File.Delete(path);
+    }
+
+    /// <inheritdoc/>
+    public void FlushDirectory(string path)
+    {
+        if (!Directory.Exists(path))
+        {
+            throw new DirectoryNotFoundException($"Cannot flush the directory '{path}': there is none.");
+        }
+
+        // Windows has no call for this: NTFS journals its names in order by itself.
+        if (Native.IsUnix)
+        {
+            Native.FlushDirectory(path);
+        }
+    }
+
+    /// <inheritdoc/>
+    public IDisposable? TryLock(string path)
+    {
+        try
+        {
+            // On Unix this is flock, so it holds against other processes and other handles of this one, and the
+            // kernel gives it back when the process ends, however it ends.
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+        }
+        catch (IOException exception) when (Native.IsSharingViolation(exception))
+        {
+            return null;
+        }
+        catch (IOException exception) when (Native.IsDiskFull(exception))
+        {
+            throw new DiskFullException(path, exception);
+        }
+    }
+}
