@@ -65,7 +65,7 @@ internal sealed class SocketNetwork : INetwork
         }
     }
 
-    /// <summary>Removes the socket file that a killed process left: one that refuses connections has no owner.</summary>
+    /// <summary>Removes the socket file that a killed process left: nobody answers at it.</summary>
     private static async ValueTask RemoveStaleSocketAsync(
         EndPoint endPoint, string path, CancellationToken cancellationToken)
     {
@@ -138,7 +138,7 @@ internal sealed class SocketNetwork : INetwork
             {
                 return _isDisposed
                     ? null
-                    : throw new IOException($"Cannot accept connections at '{address}': {exception.Message}", exception);
+                    : throw new IOException($"Cannot accept at '{address}': {exception.Message}", exception);
             }
             catch (ObjectDisposedException)
             {
