@@ -51,7 +51,7 @@ internal sealed class Node
     /// <summary>True for a node without children.</summary>
     public bool IsLeaf => Level == 0;
 
-    /// <summary>Index of the first entry whose key is not less than <paramref name="key"/>, or <see cref="Count"/>.</summary>
+    /// <summary>Index of the first entry whose key is not less than <paramref name="key"/>; may be the count.</summary>
     /// <param name="key">Any bytes.</param>
     /// <param name="exact">True when that entry has this very key.</param>
     public int Find(ReadOnlySpan<byte> key, out bool exact)

@@ -12,7 +12,7 @@ namespace Ledger.Trees;
 /// <param name="capacityBytes">Bound on the nodes' bytes with <see cref="OverheadBytes"/> for each.</param>
 internal sealed class NodeCache(long capacityBytes)
 {
-    /// <summary>What a node costs besides its bytes: the view, the slot, their places in the table and the ring.</summary>
+    /// <summary>What a node costs besides its bytes: the view, the slot, the places in table and ring.</summary>
     public const int OverheadBytes = 320;
 
     private readonly ConcurrentDictionary<ObjectId, Slot> _slots = new();

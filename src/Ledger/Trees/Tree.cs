@@ -96,7 +96,7 @@ internal sealed class Tree
     }
 
     /// <summary>The keys of a range whose entries differ, ascending; equal subtrees are not read.</summary>
-    /// <remarks>Reads, on each side, about the height of the tree in nodes for each place where the sides differ.</remarks>
+    /// <remarks>Reads, on each side, about as many nodes as the tree is high for each place that differs.</remarks>
     public IAsyncEnumerable<TreeDifference> DiffAsync(
         ObjectId left, ObjectId right, KeyRange range, CancellationToken cancellationToken) =>
         TreeDiff.RunAsync(_reader, left, right, range, cancellationToken);
@@ -106,7 +106,7 @@ internal sealed class Tree
     /// <param name="sortedChanges">Strictly ascending by key; a delete of an absent key does nothing.</param>
     /// <param name="writer">Gets the new nodes, each before the one above it.</param>
     /// <param name="cancellationToken">Leaves the lease with nodes that nothing names.</param>
-    /// <returns>The new root, the same for the same entries whatever the history; the old one when nothing changed.</returns>
+    /// <returns>The new root: the same for the same entries, so the old one when nothing changed.</returns>
     /// <exception cref="InvariantException">The changes are not in order.</exception>
     public async ValueTask<ObjectId> ApplyAsync(
         ObjectId root,

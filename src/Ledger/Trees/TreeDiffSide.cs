@@ -75,7 +75,7 @@ internal sealed class TreeDiffSide(NodeReader reader, KeyRange range)
         return true;
     }
 
-    /// <summary>Whether everything at this place comes before anything that may be at the place of the other side.</summary>
+    /// <summary>Whether everything at this place comes before whatever is at the place of the other side.</summary>
     public bool IsBefore(TreeDiffSide other) =>
         other.TryGetBound(out var bound, out var index) && Top.Node.CompareKeyAt(Top.Index, bound, index) <= 0;
 

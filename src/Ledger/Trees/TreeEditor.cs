@@ -23,7 +23,7 @@ internal sealed class TreeEditor(NodeReader reader, TreeSalt salt, ObjectId root
     public int BaseLevel => _base is { Count: > 0 } ? _base.Level : -1;
 
     /// <summary>Applies one change.</summary>
-    /// <exception cref="InvariantException">The key is not greater than the one before, or a size is out of range.</exception>
+    /// <exception cref="InvariantException">Keys are not in order, or a size is out of range.</exception>
     public async ValueTask ApplyAsync(TreeChange change, CancellationToken cancellationToken)
     {
         CheckChange(change);

@@ -13,8 +13,8 @@ internal sealed record NaiveResult(byte[] RootId, List<List<byte[]>> Levels)
 }
 
 /// <summary>
-/// Builds all levels of a tree from its full list of entries; written from docs/formats/tree.md alone. It shares no code
-/// with the product except BLAKE3, which is checked against the official vectors.
+/// Builds all levels of a tree from its full list of entries; written from docs/formats/tree.md alone. It shares no
+/// code with the product except BLAKE3, which is checked against the official vectors.
 /// </summary>
 internal static class NaiveTree
 {

@@ -53,7 +53,8 @@ public sealed class TreeCanonicalTests
             .. entries.Select(entry => new TreeChange(entry.Key, TreeSamples.Value(random))),
             .. extra.Select(TreeSamples.Put)]);
         root = await ApplyInBatchesAsync(world, root, random, [
-            .. extra.Select(TreeSamples.Delete), .. entries.Where((_, index) => index % 3 == 0).Select(TreeSamples.Delete)]);
+            .. extra.Select(TreeSamples.Delete),
+            .. entries.Where((_, index) => index % 3 == 0).Select(TreeSamples.Delete)]);
         root = await ApplyInBatchesAsync(world, root, random, [.. entries.Select(TreeSamples.Put)]);
 
         Assert.Equal(world.BuildNaive(entries).RootHex, root.ToString());

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Ledger.Tests.Trees;
 
-/// <summary>Roots and node bytes that must never change: tests/data/golden/tree-roots.json and tree-nodes.json.</summary>
+/// <summary>Roots and node bytes that must never change: tree-roots.json and tree-nodes.json.</summary>
 public sealed class TreeGoldenTests
 {
     private static readonly Dictionary<string, Func<List<TreeEntry>>> Sets = new()

@@ -83,7 +83,9 @@ internal static class TreeSamples
         {
             var key = new byte[keySizeBytes];
             BinaryPrimitives.WriteUInt64BigEndian(key.AsSpan(keySizeBytes - 8), number);
-            if (Enumerable.Range(0, 5).All(level => test((uint)NaiveSipHash.Hash(salt.K0, salt.K1 ^ (ulong)level, key))))
+            var hashes = Enumerable.Range(0, 5)
+                .Select(level => (uint)NaiveSipHash.Hash(salt.K0, salt.K1 ^ (ulong)level, key));
+            if (hashes.All(test))
             {
                 yield return key;
             }
