@@ -93,7 +93,10 @@ public abstract partial class ObjectStoreConformance
     public async Task Scans_take_the_rows_with_the_prefix_in_the_order_of_unsigned_bytes()
     {
         await using var store = await OpenAsync();
-        byte[][] keys = [[0], [0, 0], [1], [0x7F], [0x80], [0x80, 0], [0x80, 0xFF], [0xFF], [0xFF, 0xFF], [0xFF, 0xFF, 1]];
+        byte[][] keys =
+        [
+            [0], [0, 0], [1], [0x7F], [0x80], [0x80, 0], [0x80, 0xFF], [0xFF], [0xFF, 0xFF], [0xFF, 0xFF, 1],
+        ];
         await using (var lease = store.BeginWrite())
         {
             foreach (var key in keys.Reverse())
@@ -173,8 +176,8 @@ public abstract partial class ObjectStoreConformance
             var prefix = commit % 3 == 0 ? "" : $"{random.Next(10)}";
             var expected = model.Where(row => row.Key.StartsWith(prefix, StringComparison.Ordinal));
             var actual = await ScanAsync(store, prefix);
-            Assert.True(
-                expected.Select(row => $"{row.Key}={row.Value}").SequenceEqual(actual), $"seed {seed}, commit {commit}");
+            var lines = expected.Select(row => $"{row.Key}={row.Value}");
+            Assert.True(lines.SequenceEqual(actual), $"seed {seed}, commit {commit}");
         }
 
         await store.DisposeAsync();

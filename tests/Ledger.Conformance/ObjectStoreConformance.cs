@@ -182,7 +182,8 @@ public abstract partial class ObjectStoreConformance
         await using var store = await OpenAsync();
         await using var lease = store.BeginWrite();
         lease.SetRow(Bytes("kept"), Bytes("yes"));
-        var (longKey, longValue) = (new byte[StoreLimits.RowKeySizeBytesMax], new byte[StoreLimits.RowValueSizeBytesMax]);
+        var longKey = new byte[StoreLimits.RowKeySizeBytesMax];
+        var longValue = new byte[StoreLimits.RowValueSizeBytesMax];
         lease.SetRow(longKey, longValue);
 
         await RefusedAsync(() => lease.PutAsync(ObjectKind.Value, Array.Empty<byte>(), default).AsTask());

@@ -7,10 +7,12 @@ namespace Ledger.Objects;
 /// </summary>
 /// <param name="content">What is read.</param>
 /// <param name="what">What is decoded, as a noun phrase for the error.</param>
-internal ref struct ByteReader(ReadOnlySpan<byte> content, string what)
+/// <param name="id">The object that is decoded, for the error, when it has a name.</param>
+internal ref struct ByteReader(ReadOnlySpan<byte> content, string what, ObjectId id = default)
 {
     private readonly ReadOnlySpan<byte> _content = content;
     private readonly string _what = what;
+    private readonly ObjectId _id = id;
 
     /// <summary>Offset of the next byte.</summary>
     public int Position { get; private set; }
@@ -90,5 +92,5 @@ internal ref struct ByteReader(ReadOnlySpan<byte> content, string what)
     }
 
     /// <summary>The error for what is being decoded.</summary>
-    public readonly CorruptObjectException Corrupt(string problem) => new($"{_what} cannot be decoded: {problem}");
+    public readonly CorruptObjectException Corrupt(string problem) => new($"{_what} cannot be decoded: {problem}", _id);
 }

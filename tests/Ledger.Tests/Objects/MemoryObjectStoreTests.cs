@@ -5,5 +5,6 @@ namespace Ledger.Tests.Objects;
 
 public sealed class MemoryObjectStoreTests : ObjectStoreConformance
 {
-    internal override ValueTask<IObjectStore> OpenAsync() => ValueTask.FromResult<IObjectStore>(new MemoryObjectStore());
+    internal override ValueTask<IObjectStore> OpenAsync() =>
+        ValueTask.FromResult<IObjectStore>(new MemoryObjectStore());
 }
