@@ -32,7 +32,7 @@ internal sealed class LevelCursor(NodeReader reader, Node root, int level)
     /// <summary>Moves to the last node.</summary>
     public ValueTask LastAsync(CancellationToken cancellationToken) => EdgeAsync(Side.Last, cancellationToken);
 
-    /// <summary>Moves to the first node whose last key is at least <paramref name="key"/>, or to the last node.</summary>
+    /// <summary>Moves to the first node whose last key is at least <paramref name="key"/>, or to the last.</summary>
     public ValueTask SeekAsync(ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
     {
         _nodes[root.Level] = root;

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Ledger.Objects;
 
 namespace Ledger.Trees;
@@ -20,27 +21,57 @@ internal sealed class NodeReader(IObjectStore store, NodeCache cache, IObjectWri
     public async ValueTask<Node> ReadRootAsync(ObjectId root, CancellationToken cancellationToken)
     {
         var node = await ReadAsync(root, cancellationToken);
-        if (!node.IsLeaf && node.Count == 1)
-        {
-            throw new CorruptObjectException($"Tree node {root} is a root with one child; the child is the root.");
-        }
-
+        CheckRoot(root, node);
         return node;
     }
 
     /// <summary>Reads a child of an inner node.</summary>
     /// <exception cref="MissingObjectException">The node is not in the store.</exception>
     /// <exception cref="CorruptObjectException">It is no node, or not the one that its parent describes.</exception>
-    public async ValueTask<Node> ReadChildAsync(Node parent, int index, CancellationToken cancellationToken)
+    public ValueTask<Node> ReadChildAsync(Node parent, int index, CancellationToken cancellationToken) =>
+        TryReadChild(parent, index, out var child)
+            ? new ValueTask<Node>(child)
+            : ReadStoredChildAsync(parent, index, cancellationToken);
+
+    /// <summary>A root, if it is cached.</summary>
+    public bool TryReadRoot(ObjectId root, [NotNullWhen(true)] out Node? node)
+    {
+        if (!cache.TryGet(root, out node))
+        {
+            return false;
+        }
+
+        CheckRoot(root, node);
+        return true;
+    }
+
+    /// <summary>A child of an inner node, if it is cached.</summary>
+    public bool TryReadChild(Node parent, int index, [NotNullWhen(true)] out Node? child)
     {
         var reference = parent.ChildAt(index);
-        var child = await ReadAsync(reference.Id, cancellationToken);
+        if (!cache.TryGet(reference.Id, out child))
+        {
+            return false;
+        }
+
+        CheckChild(parent, index, reference, child);
+        return true;
+    }
+
+    private static void CheckRoot(ObjectId root, Node node)
+    {
+        if (!node.IsLeaf && node.Count == 1)
+        {
+            throw new CorruptObjectException($"Tree node {root} is a root with one child; the child is the root.");
+        }
+    }
+
+    private static void CheckChild(Node parent, int index, in NodeReference reference, Node child)
+    {
         if (Mismatch(parent, index, reference, child) is { } mismatch)
         {
             throw new CorruptObjectException($"Tree node {reference.Id} is not what its parent says: {mismatch}.");
         }
-
-        return child;
     }
 
     private static string? Mismatch(Node parent, int index, in NodeReference reference, Node child)
@@ -68,6 +99,14 @@ internal sealed class NodeReader(IObjectStore store, NodeCache cache, IObjectWri
         return index > 0 && child.CompareKeyAt(0, parent, index - 1) <= 0
             ? "it begins before the end of the child on its left"
             : null;
+    }
+
+    private async ValueTask<Node> ReadStoredChildAsync(Node parent, int index, CancellationToken cancellationToken)
+    {
+        var reference = parent.ChildAt(index);
+        var child = await ReadStoredAsync(reference.Id, cancellationToken);
+        CheckChild(parent, index, reference, child);
+        return child;
     }
 
     private ValueTask<Node> ReadAsync(ObjectId id, CancellationToken cancellationToken)

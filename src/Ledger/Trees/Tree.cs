@@ -38,23 +38,31 @@ internal sealed class Tree
     public Tree Through(IObjectWriter writer) => new(_reader.Through(writer), _salt);
 
     /// <summary>The value of a key, or null when it has none. Completes at once when the nodes are cached.</summary>
-    public async ValueTask<EntryValue?> GetAsync(
+    public ValueTask<EntryValue?> GetAsync(
         ObjectId root, ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
     {
-        var node = await _reader.ReadRootAsync(root, cancellationToken);
-        while (!node.IsLeaf)
+        if (!_reader.TryReadRoot(root, out var node))
         {
-            var child = node.Find(key.Span);
-            if (child == node.Count)
-            {
-                return null;
-            }
-
-            node = await _reader.ReadChildAsync(node, child, cancellationToken);
+            return ReadAndGetAsync(root, key, cancellationToken);
         }
 
-        var index = node.Find(key.Span, out var exact);
-        return exact ? node.ValueAt(index) : null;
+        while (!node.IsLeaf)
+        {
+            var index = node.Find(key.Span);
+            if (index == node.Count)
+            {
+                return default;
+            }
+
+            if (!_reader.TryReadChild(node, index, out var child))
+            {
+                return ReadAndGetAsync(node, key, cancellationToken);
+            }
+
+            node = child;
+        }
+
+        return new ValueTask<EntryValue?>(ValueIn(node, key.Span));
     }
 
     /// <summary>The entries of a range, ascending by key, or descending when <paramref name="reverse"/>.</summary>
@@ -137,6 +145,33 @@ internal sealed class Tree
         }
 
         return await editor.FinishAsync(cancellationToken);
+    }
+
+    private static EntryValue? ValueIn(Node leaf, ReadOnlySpan<byte> key)
+    {
+        var index = leaf.Find(key, out var exact);
+        return exact ? leaf.ValueAt(index) : null;
+    }
+
+    private async ValueTask<EntryValue?> ReadAndGetAsync(
+        ObjectId root, ReadOnlyMemory<byte> key, CancellationToken cancellationToken) =>
+        await ReadAndGetAsync(await _reader.ReadRootAsync(root, cancellationToken), key, cancellationToken);
+
+    private async ValueTask<EntryValue?> ReadAndGetAsync(
+        Node node, ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
+    {
+        while (!node.IsLeaf)
+        {
+            var index = node.Find(key.Span);
+            if (index == node.Count)
+            {
+                return null;
+            }
+
+            node = await _reader.ReadChildAsync(node, index, cancellationToken);
+        }
+
+        return ValueIn(node, key.Span);
     }
 
     private async ValueTask<long> RankAsync(Node node, ReadOnlyMemory<byte> key, CancellationToken cancellationToken)

@@ -45,7 +45,7 @@ internal sealed class TreeCursor(NodeReader reader, Node root)
         return IsValid;
     }
 
-    /// <summary>Moves to the last entry with a key less than <paramref name="key"/>; null for the last of all.</summary>
+    /// <summary>Moves to the last entry with a key less than <paramref name="key"/>, of all for null.</summary>
     /// <returns>False when there is none.</returns>
     public async ValueTask<bool> SeekBeforeAsync(ReadOnlyMemory<byte>? key, CancellationToken cancellationToken)
     {

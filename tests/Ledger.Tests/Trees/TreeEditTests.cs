@@ -1,0 +1,163 @@
+using Ledger.Objects;
+using Ledger.Runtime;
+using Ledger.Trees;
+using Xunit;
+
+namespace Ledger.Tests.Trees;
+
+/// <summary>What an edit reads, writes and refuses; its results are in <see cref="TreeCanonicalTests"/>.</summary>
+public sealed class TreeEditTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task Only_nodes_that_the_old_tree_does_not_have_are_written_and_each_once(int seed)
+    {
+        var random = new Random(seed);
+        var world = new TreeWorld();
+        var entries = TreeSamples.EvenEntries(random, 20_000);
+        var root = await world.BuildAsync(entries);
+
+        for (var round = 0; round < 20; round++)
+        {
+            var old = await NodesOfAsync(world, root);
+            var changes = entries.Where(_ => random.Next(4_000) == 0)
+                .Select(entry => random.Next(2) == 0 ? TreeSamples.Delete(entry)
+                    : new TreeChange(entry.Key, EntryValue.OfInline(TreeSamples.Bytes(random, random.Next(200)))))
+                .Append(TreeSamples.Put(TreeSamples.EvenEntries(random, 1)[0]))
+                .OrderBy(change => change.Key, KeyOrder.Instance);
+            world.Store.Reset();
+            root = await world.ApplyAsync(root, changes);
+
+            var puts = world.Store.Puts.ToList();
+            var added = await NodesOfAsync(world, root);
+            added.ExceptWith(old);
+            Assert.True(added.SetEquals(puts), $"Seed {seed}, round {round}: other nodes than the new ones.");
+            Assert.Equal(puts.Count, puts.Distinct().Count());
+        }
+    }
+
+    [Fact]
+    public async Task Changes_that_change_nothing_give_the_same_root_and_write_nothing()
+    {
+        var random = new Random(4);
+        var world = new TreeWorld();
+        var entries = TreeSamples.EvenEntries(random, 5_000);
+        var root = await world.BuildAsync(entries);
+        world.Store.Reset();
+
+        var same = entries.Where(_ => random.Next(10) == 0).Select(TreeSamples.Put);
+        var absent = TreeSamples.EvenEntries(random, 500).Select(TreeSamples.Delete);
+        var after = await world.ApplyAsync(
+            root, same.Concat(absent).OrderBy(change => change.Key, KeyOrder.Instance));
+
+        Assert.Equal(root, after);
+        Assert.Equal(root, await world.ApplyAsync(root, []));
+        Assert.Empty(world.Store.Puts);
+    }
+
+    [Fact]
+    public async Task A_lone_update_writes_one_node_on_each_level()
+    {
+        var random = new Random(5);
+        var world = new TreeWorld();
+        var entries = TreeSamples.EvenEntries(random, 20_000);
+        var root = await world.BuildAsync(entries);
+        var height = (await ReadAsync(world, root)).Level + 1;
+
+        for (var round = 0; round < 20; round++)
+        {
+            var entry = entries[random.Next(entries.Count)];
+            world.Store.Reset();
+            root = await world.ApplyAsync(
+                root, [new TreeChange(entry.Key, EntryValue.OfInline(TreeSamples.Bytes(random, 96)))]);
+            Assert.Equal(height, world.Store.Puts.Count);
+        }
+    }
+
+    [Fact]
+    public async Task A_tree_shrinks_to_the_constant_empty_root_which_is_not_stored()
+    {
+        var world = new TreeWorld();
+        var entries = TreeSamples.EvenEntries(new Random(6), 3_000);
+        var root = await world.BuildAsync(entries);
+        world.Store.Reset();
+
+        var after = await world.ApplyAsync(root, TreeWorld.Sorted(entries).Select(TreeSamples.Delete));
+
+        Assert.Equal(Tree.EmptyRoot, after);
+        Assert.Empty(world.Store.Puts);
+        Assert.Equal(0, await world.Tree.CountAsync(after, KeyRange.All, default));
+        Assert.Null(await world.Tree.GetAsync(after, entries[0].Key, default));
+    }
+
+    [Fact]
+    public async Task An_edit_builds_on_nodes_that_still_wait_in_the_same_lease()
+    {
+        var world = new TreeWorld(TreeWorld.Salt, cacheSizeBytes: 0);
+        var entries = TreeSamples.EvenEntries(new Random(7), 2_000);
+        var changes = TreeWorld.Sorted(entries).Select(TreeSamples.Put).ToList();
+        await using var writer = world.Store.BeginWrite();
+        var root = Tree.EmptyRoot;
+
+        foreach (var batch in changes.Chunk(400))
+        {
+            root = await world.Tree.ApplyAsync(root, batch.ToAsyncEnumerable(), writer, default);
+        }
+
+        Assert.Equal(2_000, await world.Tree.Through(writer).CountAsync(root, KeyRange.All, default));
+        await Assert.ThrowsAsync<MissingObjectException>(
+            async () => await world.Tree.CountAsync(root, KeyRange.All, default));
+        await writer.CommitAsync(Durability.Buffered, default);
+        Assert.Equal(2_000, await world.Tree.CountAsync(root, KeyRange.All, default));
+        Assert.Equal(world.BuildNaive(entries).RootHex, root.ToString());
+    }
+
+    [Fact]
+    public async Task Changes_out_of_order_or_range_are_a_fault()
+    {
+        var world = new TreeWorld();
+        var a = TreeSamples.Put(TreeSamples.Inline("a"u8.ToArray(), []));
+        var b = TreeSamples.Put(TreeSamples.Inline("b"u8.ToArray(), []));
+        var empty = TreeSamples.Put(TreeSamples.Inline([], []));
+        var tooLong = TreeSamples.Put(TreeSamples.Inline(new byte[1_025], []));
+
+        foreach (var changes in (TreeChange[][])[[b, a], [a, a], [empty], [tooLong]])
+        {
+            await Assert.ThrowsAsync<InvariantException>(() => world.ApplyAsync(Tree.EmptyRoot, changes));
+        }
+    }
+
+    [Fact]
+    public async Task A_missing_node_is_named()
+    {
+        var world = new TreeWorld();
+        var id = ObjectId.FromHash(TreeSamples.Bytes(new Random(8), 32));
+
+        var exception = await Assert.ThrowsAsync<MissingObjectException>(
+            async () => await world.Tree.GetAsync(id, "a"u8.ToArray(), default));
+
+        Assert.Equal(id, exception.Id);
+    }
+
+    private static async Task<HashSet<ObjectId>> NodesOfAsync(TreeWorld world, ObjectId root)
+    {
+        var ids = new HashSet<ObjectId>();
+        var waiting = new Stack<ObjectId>([root]);
+        while (waiting.TryPop(out var id))
+        {
+            ids.Add(id);
+            var node = await ReadAsync(world, id);
+            for (var index = 0; index < node.Count && !node.IsLeaf; index++)
+            {
+                waiting.Push(node.ChildAt(index).Id);
+            }
+        }
+
+        return ids;
+    }
+
+    private static async Task<Node> ReadAsync(TreeWorld world, ObjectId id) =>
+        NodeDecoder.Decode((await world.Store.ReadAsync(ObjectKind.Node, id, default))!.Value);
+}
