@@ -41,13 +41,15 @@ public static class MutationFuzz
         {
             var random = new Random(unchecked((seed * 1_000_003) + number));
             var input = Mutate(seeds, random);
-            var where = $"{name}, seed {seed}, input {number}: {Show(input)}";
-            if (Decode(input, decode, where))
+            string Where() => $"{name}, seed {seed}, input {number}: {Show(input)}";
+            if (Decode(input, decode, Where))
             {
                 accepted++;
                 var encoded = reencode?.Invoke(input) ?? input;
-                Assert.True(
-                    encoded.AsSpan().SequenceEqual(input), $"accepted, but encodes to {Show(encoded)}; {where}");
+                if (!encoded.AsSpan().SequenceEqual(input))
+                {
+                    Assert.Fail($"accepted, but encodes to {Show(encoded)}; {Where()}");
+                }
             }
         }
 
@@ -56,16 +58,23 @@ public static class MutationFuzz
 
     /// <summary>Decodes one input and judges how that went.</summary>
     /// <returns>True when it was accepted.</returns>
-    private static bool Decode(byte[] input, Action<ReadOnlyMemory<byte>> decode, string where)
+    private static bool Decode(byte[] input, Action<ReadOnlyMemory<byte>> decode, Func<string> where)
     {
         var before = GC.GetAllocatedBytesForCurrentThread();
         var exception = Record.Exception(() => decode(input));
         var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
 
-        Assert.True(
-            exception is null or CorruptObjectException or FormatTooNewException, $"{where} threw {exception}");
+        if (exception is not (null or CorruptObjectException or FormatTooNewException))
+        {
+            Assert.Fail($"{where()} threw {exception}");
+        }
+
         var allocatedMax = (16L * input.Length) + (1024 * 1024);
-        Assert.True(allocated <= allocatedMax, $"{where} allocated {allocated} bytes, more than {allocatedMax}");
+        if (allocated > allocatedMax)
+        {
+            Assert.Fail($"{where()} allocated {allocated} bytes, more than {allocatedMax}");
+        }
+
         return exception is null;
     }
 
