@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 
@@ -10,12 +9,10 @@ namespace Ledger.Runtime.Real;
 /// </remarks>
 internal sealed class SocketNetwork : INetwork
 {
-    private const string UnixPrefix = "unix:";
-
     /// <inheritdoc/>
     public async ValueTask<Stream> ConnectAsync(string address, CancellationToken cancellationToken)
     {
-        var endPoint = ParseAddress(address);
+        var endPoint = EndPointOf(NetworkAddress.Parse(address));
         var socket = NewSocket(endPoint);
         try
         {
@@ -38,7 +35,8 @@ internal sealed class SocketNetwork : INetwork
     public async ValueTask<IConnectionListener> ListenAsync(string address, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var endPoint = ParseAddress(address);
+        var parsed = NetworkAddress.Parse(address);
+        var endPoint = EndPointOf(parsed);
         if (endPoint is DnsEndPoint dns)
         {
             endPoint = dns.Host == "localhost"
@@ -46,9 +44,9 @@ internal sealed class SocketNetwork : INetwork
                 : throw new ArgumentException($"Cannot listen at '{address}': it is no IP address.", nameof(address));
         }
 
-        if (endPoint is UnixDomainSocketEndPoint)
+        if (parsed.UnixPath is { } path)
         {
-            await RemoveStaleSocketAsync(endPoint, address[UnixPrefix.Length..], cancellationToken);
+            await RemoveStaleSocketAsync(endPoint, path, cancellationToken);
         }
 
         var socket = NewSocket(endPoint);
@@ -90,25 +88,17 @@ internal sealed class SocketNetwork : INetwork
         _ => new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true },
     };
 
-    private static EndPoint ParseAddress(string address)
+    private static EndPoint EndPointOf(NetworkAddress address)
     {
-        if (address.StartsWith(UnixPrefix, StringComparison.Ordinal))
+        if (address.UnixPath is { } path)
         {
-            return new UnixDomainSocketEndPoint(address[UnixPrefix.Length..]);
+            return new UnixDomainSocketEndPoint(path);
         }
 
-        var colon = address.LastIndexOf(':');
-        var isPort = ushort.TryParse(
-            address.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var port);
-        if (colon <= 0 || !isPort)
-        {
-            throw new ArgumentException(
-                $"'{address}' is no network address: it must be host:port or unix:path.", nameof(address));
-        }
-
-        return IPAddress.TryParse(address.AsSpan(0, colon), out var ip)
-            ? new IPEndPoint(ip, port)
-            : new DnsEndPoint(address[..colon], port);
+        var host = address.Host ?? "localhost";
+        return IPAddress.TryParse(host, out var ip)
+            ? new IPEndPoint(ip, address.Port)
+            : new DnsEndPoint(host, address.Port);
     }
 
     private sealed class SocketListener(Socket socket, string address) : IConnectionListener
