@@ -100,7 +100,11 @@ internal static class NaiveTree
             offset += entry.Length;
         }
 
-        node.AddRange(entries.SelectMany(entry => entry));
+        foreach (var entry in entries)
+        {
+            node.AddRange(entry);
+        }
+
         return [.. node];
     }
 

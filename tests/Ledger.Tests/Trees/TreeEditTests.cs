@@ -16,13 +16,13 @@ public sealed class TreeEditTests
     {
         var random = new Random(seed);
         var world = new TreeWorld();
-        var entries = TreeSamples.EvenEntries(random, 20_000);
+        var entries = TreeSamples.EvenEntries(random, 5_000);
         var root = await world.BuildAsync(entries);
 
-        for (var round = 0; round < 20; round++)
+        for (var round = 0; round < 15; round++)
         {
             var old = await NodesOfAsync(world, root);
-            var changes = entries.Where(_ => random.Next(4_000) == 0)
+            var changes = entries.Where(_ => random.Next(1_000) == 0)
                 .Select(entry => random.Next(2) == 0 ? TreeSamples.Delete(entry)
                     : new TreeChange(entry.Key, EntryValue.OfInline(TreeSamples.Bytes(random, random.Next(200)))))
                 .Append(TreeSamples.Put(TreeSamples.EvenEntries(random, 1)[0]))

@@ -12,7 +12,7 @@ public sealed class TreeModelTests
         var data = new TheoryData<KeyShape, int>();
         foreach (var shape in Enum.GetValues<KeyShape>())
         {
-            foreach (var count in (int[])[0, 1, 3, 40, 1_500])
+            foreach (var count in (int[])[0, 1, 3, 40, 700])
             {
                 data.Add(shape, count);
             }
@@ -68,7 +68,7 @@ public sealed class TreeModelTests
         var place = 0;
         await cursor.SeekAsync(default, default);
 
-        for (var step = 0; step < 600; step++)
+        for (var step = 0; step < 300; step++)
         {
             switch (random.Next(6))
             {
