@@ -48,6 +48,51 @@ public sealed class Blake3Tests
     }
 
     [Fact]
+    public void The_path_with_vectors_agrees_with_the_portable_path_on_every_length()
+    {
+        const int Seed = 71;
+        var input = new byte[200_000];
+        new Random(Seed).NextBytes(input);
+        var (actual, expected) = (new byte[32], new byte[32]);
+        var lengths = Enumerable.Range(0, 20_000).Where(IsPrime)
+            .Concat(Enumerable.Range(0, 196 * 3).Select(i => (i / 3 * 1024) + new[] { 0, 1, 1023 }[i % 3]));
+
+        foreach (var length in lengths.Where(length => length <= input.Length))
+        {
+            Blake3.Hash(input.AsSpan(0, length), actual);
+            Blake3.HashPortably(input.AsSpan(0, length), expected);
+
+            Assert.True(actual.AsSpan().SequenceEqual(expected), $"{length} bytes, seed {Seed}");
+        }
+    }
+
+    [Fact]
+    public void The_lanes_of_the_vectors_are_independent()
+    {
+        if (!Blake3Vectors.IsSupported)
+        {
+            return; // The other path is the only one here, and the official vectors cover it.
+        }
+
+        var input = Enumerable.Range(0, 8 * 1024).Select(place => (byte)(place * 7)).ToArray();
+        uint[] key = [1, 2, 3, 4, 5, 6, 7, 8];
+        var (actual, expected) = (new uint[64], new uint[8]);
+
+        for (var count = 1; count <= 8; count++)
+        {
+            Blake3Vectors.HashMany(
+                input, count, 1024, key, 5, 1, Blake3.KeyedHash, Blake3.ChunkStart, Blake3.ChunkEnd, actual);
+
+            for (var i = 0; i < count; i++)
+            {
+                Blake3Scalar.HashChunk(
+                    key, input.AsSpan(i * 1024, 1024), (ulong)(5 + i), Blake3.KeyedHash, 0, expected);
+                Assert.Equal(expected, actual[(i * 8)..((i + 1) * 8)]);
+            }
+        }
+    }
+
+    [Fact]
     public void Hashing_allocates_nothing()
     {
         var input = new byte[100_000];
@@ -59,4 +104,7 @@ public sealed class Blake3Tests
 
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     }
+
+    private static bool IsPrime(int number) =>
+        number > 1 && !Enumerable.Range(2, (int)Math.Sqrt(number) - 1).Any(divisor => number % divisor == 0);
 }

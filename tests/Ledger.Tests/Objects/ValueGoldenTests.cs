@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Ledger.Tests.Objects;
 
-/// <summary>The ids that a second implementation, written in C from docs/formats/values.md, gave to known content.</summary>
+/// <summary>The ids that a second implementation, in C from docs/formats/values.md, gave to known content.</summary>
 public sealed class ValueGoldenTests
 {
     public static TheoryData<string, int, string, int, int[]> Values()

@@ -141,6 +141,28 @@ public sealed class ValueReaderTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_index_that_ends_early_is_refused_unless_it_is_the_last()
+    {
+        await using var lease = _store.BeginWrite();
+        var chunk = new ValueChild(ObjectId.FromHash([.. Enumerable.Repeat((byte)0x11, 32)]), 100_000);
+        var open = await PutIndexAsync(lease, 1, Enumerable.Repeat(chunk, 40));
+        var root = await PutIndexAsync(lease, 2, [open, open]);
+        await lease.CommitAsync(Durability.Flushed, default);
+        var reader = new ValueReader(_store, root.Id, root.SizeBytes);
+
+        var early = await Assert.ThrowsAsync<CorruptObjectException>(() =>
+            reader.ReadAsync(0, new byte[1], default).AsTask());
+        var listed = await Assert.ThrowsAsync<CorruptObjectException>(() =>
+            reader.ListObjectsAsync(default).ToListAsync().AsTask());
+        var last = await Assert.ThrowsAsync<MissingObjectException>(() =>
+            reader.ReadAsync(open.SizeBytes, new byte[1], default).AsTask());
+
+        Assert.Equal(open.Id, early.Id);
+        Assert.Equal(open.Id, listed.Id);
+        Assert.Equal(chunk.Id, last.Id);
+    }
+
+    [Fact]
     public async Task A_value_is_read_whole_only_below_the_limit_of_the_call()
     {
         var reader = new ValueReader(_store, _value.Id, Size);
@@ -180,6 +202,16 @@ public sealed class ValueReaderTests : IAsyncLifetime
         Assert.Equal(4, (await reader.ReadAllAsync(4, default)).Length);
         Assert.Empty(await reader.ListObjectsAsync(default).ToListAsync());
         Assert.Equal(0, await new ValueReader(default).ReadAsync(0, buffer, default));
+    }
+
+    private static async Task<ValueChild> PutIndexAsync(
+        IObjectWriter lease, int level, IEnumerable<ValueChild> children)
+    {
+        var all = children.ToArray();
+        var writer = new ByteWriter();
+        ValueIndex.Encode(writer, level, all);
+        var id = await lease.PutAsync(ObjectKind.ValueIndex, writer.WrittenMemory, default);
+        return new ValueChild(id, all.Sum(child => child.SizeBytes));
     }
 
     private static ObservedObjectStore OpenStore() => new(new MemoryObjectStore());
