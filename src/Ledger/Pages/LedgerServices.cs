@@ -1,0 +1,58 @@
+using Ledger.Commits;
+using Ledger.Objects;
+using Ledger.Runtime;
+using Ledger.Trees;
+using Microsoft.Extensions.Logging;
+
+namespace Ledger.Pages;
+
+/// <summary>What all pages of a ledger share. Safe for concurrent use.</summary>
+internal sealed class LedgerServices
+{
+    /// <summary>The seams.</summary>
+    public required LedgerRuntime Runtime { get; init; }
+
+    /// <summary>Objects and rows.</summary>
+    public required IObjectStore Store { get; init; }
+
+    /// <summary>The trees in the store.</summary>
+    public required Tree Tree { get; init; }
+
+    /// <summary>The commits in the store.</summary>
+    public required CommitGraph Graph { get; init; }
+
+    /// <summary>The values in the store.</summary>
+    public required PageValues Values { get; init; }
+
+    /// <summary>Values streamed in and not put yet.</summary>
+    public required ReferenceTable References { get; init; }
+
+    /// <summary>Folds the journals of pages that are not read.</summary>
+    public required FoldLoop Folds { get; init; }
+
+    /// <summary>This device.</summary>
+    public required DeviceId Device { get; init; }
+
+    /// <summary>What an acknowledged write has survived, unless a call says otherwise.</summary>
+    public required Durability Durability { get; init; }
+
+    /// <summary>Where log messages go.</summary>
+    public required ILogger Logger { get; init; }
+
+    /// <summary>True when nothing may be written; what reading derives is kept in memory.</summary>
+    public required bool IsReadOnly { get; init; }
+
+    /// <summary>Reads the change lists in the store.</summary>
+    public ChangeListReader Changes => field ??= new ChangeListReader(Runtime, new ObjectSource(Store));
+
+    /// <summary>Refuses writes to a ledger that is open for reading.</summary>
+    /// <exception cref="StoreUnavailableException">It is.</exception>
+    public void ThrowIfReadOnly()
+    {
+        if (IsReadOnly)
+        {
+            throw new StoreUnavailableException(
+                StoreUnavailableReason.ReadOnly, "The ledger is open for reading only; nothing was changed.");
+        }
+    }
+}

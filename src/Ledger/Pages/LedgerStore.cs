@@ -1,0 +1,285 @@
+using System.Runtime.CompilerServices;
+using Ledger.Commits;
+using Ledger.Objects;
+using Ledger.Pages.Rows;
+using Ledger.Runtime;
+using Ledger.Trees;
+using Microsoft.Extensions.Logging;
+
+namespace Ledger.Pages;
+
+/// <summary>A ledger in a store: opens pages, and keeps those that are in use. Safe for concurrent use.</summary>
+internal sealed class LedgerStore : ILedger, IAsyncDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<PageId, PageState> _pages = [];
+    private readonly LedgerServices _services;
+    private bool _isDisposed;
+
+    private LedgerStore(LedgerRuntime runtime, IObjectStore store, SettingsRow settings, LedgerStoreOptions options)
+    {
+        Name = settings.Name;
+        _services = new LedgerServices
+        {
+            Runtime = runtime,
+            Store = store,
+            Tree = new Tree(store, settings.Salt, options.NodeCacheSizeBytes),
+            Graph = new CommitGraph(runtime, store),
+            Values = new PageValues(runtime, store, new ContentChunker(settings.Chunks)),
+            References = new ReferenceTable(runtime),
+            Folds = new FoldLoop(runtime, options.Logger, Hold, Release),
+            Device = options.Device,
+            Durability = options.Durability,
+            Logger = options.Logger,
+            IsReadOnly = options.IsReadOnly,
+        };
+    }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <summary>What the pages share.</summary>
+    internal LedgerServices Services => _services;
+
+    /// <summary>Pages that are in memory now.</summary>
+    internal int OpenPageCount
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _pages.Count;
+            }
+        }
+    }
+
+    /// <summary>Opens the ledger in a store, or makes it there.</summary>
+    /// <param name="runtime">The seams.</param>
+    /// <param name="store">Owned by the ledger from now on, also when this fails.</param>
+    /// <param name="created">
+    /// The settings that a new ledger gets; those that are stored win. Null: it must exist.
+    /// </param>
+    /// <param name="options">How it is opened.</param>
+    /// <param name="cancellationToken">Cancels the opening.</param>
+    /// <exception cref="StoreUnavailableException">The store holds no ledger and none is to be made.</exception>
+    public static async Task<LedgerStore> OpenAsync(
+        LedgerRuntime runtime, IObjectStore store, SettingsRow? created, LedgerStoreOptions options,
+        CancellationToken cancellationToken)
+    {
+        LedgerStore? opened = null;
+        try
+        {
+            var settings = await ReadSettingsAsync(store, cancellationToken);
+            if (settings is null)
+            {
+                settings = created ?? throw new StoreUnavailableException(
+                    StoreUnavailableReason.NotARepository, "The store holds no ledger.");
+                await using var lease = store.BeginWrite();
+                lease.SetRow(RowKeys.Settings, settings.Encode());
+                await lease.CommitAsync(Durability.Flushed, cancellationToken);
+            }
+
+            return opened = new LedgerStore(runtime, store, settings, options);
+        }
+        finally
+        {
+            if (opened is null)
+            {
+                await store.DisposeAsync();
+            }
+        }
+    }
+
+    /// <summary>The settings of the ledger in a store, or null when it holds none.</summary>
+    public static async ValueTask<SettingsRow?> ReadSettingsAsync(
+        IObjectStore store, CancellationToken cancellationToken) =>
+        await store.ReadRowAsync(RowKeys.Settings, cancellationToken) is { } content
+            ? SettingsRow.Decode(content.Span)
+            : null;
+
+    /// <inheritdoc/>
+    public async Task<IPage> GetPageAsync(PageId id, CancellationToken cancellationToken = default)
+    {
+        ThrowIfDisposed();
+        await _services.Runtime.Enter();
+        var page = await OpenStateAsync(id, cancellationToken);
+        return new PageConnection(_services, page, Hold, Release);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IPage> CreatePageAsync(CancellationToken cancellationToken = default)
+    {
+        ThrowIfDisposed();
+        _services.ThrowIfReadOnly();
+        await _services.Runtime.Enter();
+        var bytes = new byte[PageId.SizeBytes];
+        _services.Runtime.Random.Fill(bytes);
+        var page = await OpenStateAsync(new PageId(bytes), cancellationToken);
+        PageConnection? connection = null;
+        try
+        {
+            await page.Commits.CreateAsync();
+            return connection = new PageConnection(_services, page, Hold, Release);
+        }
+        finally
+        {
+            if (connection is null)
+            {
+                Release(page);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<bool> PageExistsAsync(PageId id, CancellationToken cancellationToken = default)
+    {
+        ThrowIfDisposed();
+        await _services.Runtime.Enter();
+        return await PageLoader.ReadPageRowAsync(_services.Store, id, cancellationToken) is { IsDeleted: false };
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<PageId> ListPagesAsync(CancellationToken cancellationToken = default)
+    {
+        ThrowIfDisposed();
+        return ReadPagesAsync(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task<bool> DeletePageAsync(PageId id, CancellationToken cancellationToken = default)
+    {
+        ThrowIfDisposed();
+        _services.ThrowIfReadOnly();
+        await _services.Runtime.Enter();
+        var page = await OpenStateAsync(id, cancellationToken);
+        try
+        {
+            return await page.Commits.DeleteAsync(() => Forget(page), cancellationToken);
+        }
+        finally
+        {
+            Release(page);
+        }
+    }
+
+    /// <summary>
+    /// Waits for what is on its way, and closes the store. Journals stay as they are: they are durable.
+    /// </summary>
+    public async ValueTask DisposeAsync()
+    {
+        PageState[] pages;
+        lock (_gate)
+        {
+            if (_isDisposed)
+            {
+                return;
+            }
+
+            _isDisposed = true;
+            pages = [.. _pages.Values];
+        }
+
+        await _services.Runtime.Enter();
+        await _services.Folds.DisposeAsync();
+        foreach (var page in pages)
+        {
+            page.Close();
+            await page.Commits.DrainAsync();
+        }
+
+        await _services.References.DisposeAsync();
+        await _services.Store.DisposeAsync();
+    }
+
+    private async IAsyncEnumerable<PageId> ReadPagesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await _services.Runtime.Enter();
+        await foreach (var (key, value) in _services.Store.ScanRowsAsync(RowKeys.Pages, cancellationToken))
+        {
+            if (!PageRow.Decode(value.Span).IsDeleted)
+            {
+                yield return RowKeys.ReadPage(key.Span);
+                await _services.Runtime.Enter();
+            }
+        }
+    }
+
+    /// <summary>The state of a page, read and held for the caller.</summary>
+    private async ValueTask<PageState> OpenStateAsync(PageId id, CancellationToken cancellationToken)
+    {
+        PageState? page;
+        lock (_gate)
+        {
+            ThrowIfDisposed();
+            if (!_pages.TryGetValue(id, out page))
+            {
+                page = new PageState(_services, id);
+                _pages.Add(id, page);
+            }
+
+            page.Users++;
+        }
+
+        var isLoaded = false;
+        try
+        {
+            await page.LoadAsync(cancellationToken);
+            isLoaded = true;
+            return page;
+        }
+        finally
+        {
+            if (!isLoaded)
+            {
+                Release(page);
+            }
+        }
+    }
+
+    private void Hold(PageState page)
+    {
+        lock (_gate)
+        {
+            page.Users++;
+        }
+    }
+
+    private void Release(PageState page)
+    {
+        lock (_gate)
+        {
+            page.Users--;
+            Invariant.Check(page.Users >= 0);
+            if (page.Users == 0)
+            {
+                Forget(page);
+            }
+        }
+    }
+
+    /// <summary>Whoever opens the page from now on reads its rows anew.</summary>
+    private void Forget(PageState page)
+    {
+        lock (_gate)
+        {
+            if (_pages.TryGetValue(page.Id, out var known) && known == page)
+            {
+                _pages.Remove(page.Id);
+            }
+        }
+    }
+
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _isDisposed), this);
+}
+
+/// <summary>How a ledger is opened.</summary>
+/// <param name="Device">This device.</param>
+/// <param name="Durability">What an acknowledged write has survived, unless a call says otherwise.</param>
+/// <param name="NodeCacheSizeBytes">Bound on the memory of the node cache.</param>
+/// <param name="Logger">Where log messages go.</param>
+internal sealed record LedgerStoreOptions(
+    DeviceId Device, Durability Durability, long NodeCacheSizeBytes, ILogger Logger)
+{
+    /// <summary>Refuses writes; the store keeps in memory what reading derives.</summary>
+    public bool IsReadOnly { get; init; }
+}

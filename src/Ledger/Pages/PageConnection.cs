@@ -1,0 +1,479 @@
+using System.IO.Pipelines;
+using Ledger.Commits;
+using Ledger.Objects;
+using Ledger.Trees;
+
+namespace Ledger.Pages;
+
+/// <summary>
+/// A connection: stands on one branch of a page, and is pinned to a commit while its transaction is open.
+/// </summary>
+/// <remarks>
+/// Each method does what decides its place in the order of calls before it first awaits, so that calls which are not
+/// awaited take effect in the order in which they were made.
+/// </remarks>
+internal sealed class PageConnection : IPage
+{
+    private readonly LedgerServices _services;
+    private readonly PageState _page;
+    private readonly PageHistory _history;
+    private readonly PageWatches _watches;
+    private readonly Action<PageState> _hold;
+    private readonly Action<PageState> _release;
+    private Branch _branch;
+    private long _lastTicket;
+
+    // What holds the right to the one transaction: a token while it is being opened, then the transaction.
+    private object? _transaction;
+    private Commit? _pinned;
+    private bool _isDisposed;
+
+    /// <summary>A connection on a page's newest head.</summary>
+    /// <param name="services">The ledger's.</param>
+    /// <param name="page">Loaded, and held for this connection.</param>
+    /// <param name="hold">Holds the page for a watch.</param>
+    /// <param name="release">Lets go of the page.</param>
+    public PageConnection(
+        LedgerServices services, PageState page, Action<PageState> hold, Action<PageState> release)
+    {
+        (_services, _page, _hold, _release) = (services, page, hold, release);
+        _history = new PageHistory(services, page.Id);
+        _watches = new PageWatches(page);
+        lock (page.Gate)
+        {
+            _branch = page.NewestBranch();
+        }
+    }
+
+    /// <inheritdoc/>
+    public PageId Id => _page.Id;
+
+    /// <inheritdoc/>
+    public Task PutAsync(
+        ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, EntryPriority priority = EntryPriority.Eager,
+        Durability? durability = null, CancellationToken cancellationToken = default)
+    {
+        KeyComparer.Check(key);
+        PageValues.CheckDirect(value);
+        return WriteAsync(
+            new JournalWrite(durability ?? _services.Durability, cancellationToken)
+            {
+                Key = key.ToArray(),
+                Bytes = value.ToArray(),
+                Priority = priority,
+            });
+    }
+
+    /// <inheritdoc/>
+    public async Task PutReferenceAsync(
+        ReadOnlyMemory<byte> key, Reference reference, EntryPriority priority = EntryPriority.Eager,
+        Durability? durability = null, CancellationToken cancellationToken = default)
+    {
+        KeyComparer.Check(key);
+        var value = _services.References.Take(reference);
+        var isPut = false;
+        try
+        {
+            await WriteAsync(
+                new JournalWrite(durability ?? _services.Durability, cancellationToken)
+                {
+                    Key = key.ToArray(),
+                    Value = value.ToEntryValue(priority),
+                });
+            isPut = true;
+        }
+        finally
+        {
+            if (!isPut)
+            {
+                _services.References.PutBack(reference, value);
+            }
+        }
+
+        await value.DisposeAsync();
+    }
+
+    /// <inheritdoc/>
+    public Task DeleteAsync(
+        ReadOnlyMemory<byte> key, Durability? durability = null, CancellationToken cancellationToken = default)
+    {
+        KeyComparer.Check(key);
+        return WriteAsync(
+            new JournalWrite(durability ?? _services.Durability, cancellationToken) { Key = key.ToArray() });
+    }
+
+    /// <inheritdoc/>
+    public Task ClearAsync(Durability? durability = null, CancellationToken cancellationToken = default) =>
+        WriteAsync(new JournalWrite(durability ?? _services.Durability, cancellationToken));
+
+    /// <inheritdoc/>
+    public Task<Reference> CreateReferenceAsync(
+        Stream content, long? sizeBytes = null, CancellationToken cancellationToken = default) =>
+        CreateReferenceAsync(
+            lease => _services.Values.WriteAsync(lease, content, sizeBytes, cancellationToken), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<Reference> CreateReferenceAsync(
+        PipeReader content, long? sizeBytes = null, CancellationToken cancellationToken = default) =>
+        CreateReferenceAsync(
+            lease => _services.Values.WriteAsync(lease, content, sizeBytes, cancellationToken), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<Reference> CreateReferenceAsync(
+        ReadOnlyMemory<byte> content, long? sizeBytes = null, CancellationToken cancellationToken = default) =>
+        CreateReferenceAsync(new MemoryStream(content.ToArray(), writable: false), sizeBytes, cancellationToken);
+
+    /// <inheritdoc/>
+    public bool ReleaseReference(Reference reference)
+    {
+        ThrowIfUnusable();
+        return _services.References.Release(reference);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<ReadOnlyMemory<byte>?> GetAsync(
+        ReadOnlyMemory<byte> key, CancellationToken cancellationToken = default)
+    {
+        KeyComparer.Check(key);
+        ReadOnlyMemory<byte> ownKey = key.ToArray();
+        var ticket = TakeTicket();
+        await _services.Runtime.Enter();
+        await _page.Writes.WaitAsync(ticket, cancellationToken);
+        EntryValue? value = null;
+        bool isDecided;
+        ObjectId root;
+        lock (_page.Gate)
+        {
+            ThrowIfUnusable();
+            root = (_pinned ?? _branch.Head).Root;
+            isDecided = _pinned is null && _branch.TryGet(ownKey, out value);
+        }
+
+        value = isDecided ? value : await _services.Tree.GetAsync(root, ownKey, cancellationToken);
+        if (value is { } found)
+        {
+            return await _services.Values.ReadAsync(found, cancellationToken);
+        }
+
+        return null;
+    }
+
+    /// <inheritdoc/>
+    public async Task<IPageSnapshot> GetSnapshotAsync(
+        ReadOnlyMemory<byte> prefix = default, CancellationToken cancellationToken = default)
+    {
+        ReadOnlyMemory<byte> ownPrefix = prefix.ToArray();
+        var head = await ReadHeadAsync(cancellationToken);
+        return await ShowAsync(head, ownPrefix, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IPageSnapshot> GetSnapshotAsync(
+        AsOf asOf, ReadOnlyMemory<byte> prefix = default, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(asOf);
+        ReadOnlyMemory<byte> ownPrefix = prefix.ToArray();
+        var head = await ReadHeadAsync(cancellationToken);
+        var commit = await _history.FindAsync(head, asOf, cancellationToken);
+        return await ShowAsync(commit, ownPrefix, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task<ITransaction> BeginTransactionAsync(CancellationToken cancellationToken = default)
+    {
+        _services.ThrowIfReadOnly();
+        var opening = new object();
+        long ticket;
+        lock (_page.Gate)
+        {
+            ThrowIfUnusable();
+            _transaction = _transaction is null ? opening : throw new TransactionOpenException(Id);
+            ticket = _lastTicket;
+        }
+
+        object? opened = null;
+        try
+        {
+            await _services.Runtime.Enter();
+            await _page.Writes.WaitAsync(ticket, cancellationToken);
+            await _watches.DrainAsync(cancellationToken);
+            var pinned = await PinAsync(cancellationToken);
+            var info = await _history.DescribeAsync(pinned, cancellationToken);
+            lock (_page.Gate)
+            {
+                ThrowIfUnusable();
+                var transaction = new Transaction(_services, _page, this, _branch, pinned, info);
+                _transaction = opened = transaction;
+                return transaction;
+            }
+        }
+        finally
+        {
+            if (opened is null)
+            {
+                EndTransaction(opening, _branch);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<IPageWatch> WatchAsync(
+        ReadOnlyMemory<byte> prefix = default, CancellationToken cancellationToken = default)
+    {
+        ReadOnlyMemory<byte> ownPrefix = prefix.ToArray();
+        var head = await ReadHeadAsync(cancellationToken);
+        var initial = await ShowAsync(head, ownPrefix, cancellationToken);
+        lock (_page.Gate)
+        {
+            ThrowIfUnusable();
+            var watch = new PageWatch(_services, _page, this, _watches, head, initial, _release);
+            _hold(_page);
+            _watches.Add(watch);
+            return watch;
+        }
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<CommitInfo> LogAsync(
+        CommitId? from = null, int? limit = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(limit ?? 0, nameof(limit));
+        ThrowIfUnusable();
+        return _history.ReadLogAsync(this, from, limit, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<EntryChange> DiffAsync(
+        CommitId before, CommitId after, ReadOnlyMemory<byte> prefix = default,
+        CancellationToken cancellationToken = default)
+    {
+        ThrowIfUnusable();
+        return _history.ReadDiffAsync(
+            this, before, after, KeyRange.OfPrefix(prefix.ToArray()), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<KeyVersion> HistoryOfAsync(
+        ReadOnlyMemory<byte> key, CancellationToken cancellationToken = default)
+    {
+        KeyComparer.Check(key);
+        ThrowIfUnusable();
+        return _history.ReadVersionsAsync(this, key.ToArray(), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task<CommitId> RestoreAsync(
+        CommitId commit, ReadOnlyMemory<byte> prefix = default, CancellationToken cancellationToken = default)
+    {
+        ReadOnlyMemory<byte> ownPrefix = prefix.ToArray();
+        var transaction = (Transaction)await BeginTransactionAsync(cancellationToken);
+        await using (transaction)
+        {
+            var wanted = await _history.FindAsync(transaction.Pinned, commit, cancellationToken);
+            await transaction.RestoreAsync(wanted, KeyRange.OfPrefix(ownPrefix), cancellationToken);
+            return await transaction.CommitAsync(cancellationToken: cancellationToken);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<CommitInfo>> GetHeadsAsync(CancellationToken cancellationToken = default)
+    {
+        await ReadHeadAsync(cancellationToken);
+        Branch[] branches;
+        lock (_page.Gate)
+        {
+            branches = [.. _page.Branches];
+        }
+
+        var heads = new List<Commit>();
+        foreach (var branch in branches)
+        {
+            heads.Add(await _page.Commits.FoldAsync(branch, cancellationToken));
+        }
+
+        var infos = new List<CommitInfo>();
+        foreach (var head in heads.OrderBy(head => head.Timestamp).ThenBy(head => head.Id))
+        {
+            infos.Add(await _history.DescribeAsync(head, cancellationToken));
+        }
+
+        return infos;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        object? transaction;
+        long ticket;
+        lock (_page.Gate)
+        {
+            if (_isDisposed)
+            {
+                return;
+            }
+
+            _isDisposed = true;
+            (transaction, ticket) = (_transaction, _lastTicket);
+        }
+
+        await _services.Runtime.Enter();
+        await _page.Writes.WaitAsync(ticket, CancellationToken.None);
+        if (transaction is Transaction open)
+        {
+            await open.DisposeAsync();
+        }
+
+        _watches.Complete();
+        _release(_page);
+    }
+
+    /// <summary>Ends the one transaction: the connection goes to a branch's present head, and moves again.</summary>
+    /// <param name="transaction">What was given the right to it; nothing happens when that is over already.</param>
+    /// <param name="branch">Where the connection stands from now on.</param>
+    internal void EndTransaction(object transaction, Branch branch)
+    {
+        lock (_page.Gate)
+        {
+            if (!ReferenceEquals(_transaction, transaction))
+            {
+                return;
+            }
+
+            _transaction = null;
+            _pinned = null;
+            _branch = branch;
+        }
+
+        _page.Changed.Pulse();
+    }
+
+    /// <summary>
+    /// The commit that watches may show up to: the pinned one, or one with everything acknowledged so far.
+    /// </summary>
+    internal async ValueTask<Commit> ReadWatchableAsync(CancellationToken cancellationToken)
+    {
+        Branch branch;
+        lock (_page.Gate)
+        {
+            _page.ThrowIfUnusable();
+            if (_pinned is { } pinned)
+            {
+                return pinned;
+            }
+
+            branch = _branch;
+        }
+
+        var head = await _page.Commits.FoldAsync(branch, cancellationToken);
+        lock (_page.Gate)
+        {
+            // A transaction that began meanwhile holds the watches where it is.
+            return _pinned ?? head;
+        }
+    }
+
+    /// <summary>A commit as callers see it.</summary>
+    internal ValueTask<CommitInfo> DescribeAsync(Commit commit, CancellationToken cancellationToken) =>
+        _history.DescribeAsync(commit, cancellationToken);
+
+    /// <summary>Folds and stops where the branch is then, so that no watch has seen more.</summary>
+    private async ValueTask<Commit> PinAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var head = await _page.Commits.FoldAsync(_branch, cancellationToken);
+            lock (_page.Gate)
+            {
+                if (_branch.Head.Id == head.Id)
+                {
+                    return _pinned = head;
+                }
+            }
+        }
+    }
+
+    private async Task WriteAsync(JournalWrite write)
+    {
+        _services.ThrowIfReadOnly();
+        lock (_page.Gate)
+        {
+            ThrowIfUnusable();
+            if (_transaction is not null)
+            {
+                throw new TransactionOpenException(Id);
+            }
+
+            write.Branch = _branch;
+            _page.Writes.Enqueue(write);
+            _lastTicket = write.Ticket;
+        }
+
+        await _page.Writes.CompleteAsync(write);
+    }
+
+    private async Task<Reference> CreateReferenceAsync(
+        Func<IObjectWriter, ValueTask<WrittenValue>> writeAsync, CancellationToken cancellationToken)
+    {
+        ThrowIfUnusable();
+        _services.ThrowIfReadOnly();
+        await _services.Runtime.Enter();
+        var lease = _services.Store.BeginWrite();
+        var isKept = false;
+        try
+        {
+            var value = await writeAsync(lease);
+            await lease.WriteAheadAsync(cancellationToken);
+            var reference = _services.References.Add(new ReferencedValue(value, lease));
+            isKept = true;
+            return reference;
+        }
+        finally
+        {
+            if (!isKept)
+            {
+                await lease.DisposeAsync();
+            }
+        }
+    }
+
+    /// <summary>The pinned commit, or one that includes all earlier writes of this connection.</summary>
+    internal async ValueTask<Commit> ReadHeadAsync(CancellationToken cancellationToken)
+    {
+        var ticket = TakeTicket();
+        await _services.Runtime.Enter();
+        await _page.Writes.WaitAsync(ticket, cancellationToken);
+        Branch branch;
+        lock (_page.Gate)
+        {
+            ThrowIfUnusable();
+            if (_pinned is { } pinned)
+            {
+                return pinned;
+            }
+
+            branch = _branch;
+        }
+
+        return await _page.Commits.FoldAsync(branch, cancellationToken);
+    }
+
+    private async ValueTask<IPageSnapshot> ShowAsync(
+        Commit commit, ReadOnlyMemory<byte> prefix, CancellationToken cancellationToken) =>
+        new PageSnapshot(_services, await _history.DescribeAsync(commit, cancellationToken), commit.Root, prefix);
+
+    private long TakeTicket()
+    {
+        lock (_page.Gate)
+        {
+            ThrowIfUnusable();
+            return _lastTicket;
+        }
+    }
+
+    /// <summary>Refuses to go on after disposal, deletion of the page, or a fault.</summary>
+    internal void ThrowIfUnusable()
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _isDisposed), this);
+        _page.ThrowIfUnusable();
+    }
+}
