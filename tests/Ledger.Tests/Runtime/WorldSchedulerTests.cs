@@ -178,27 +178,34 @@ public sealed class WorldSchedulerTests : SchedulerConformance
                 var items = Enumerable.Range(0, 3)
                     .Select(_ => queue.DequeueAsync(CancellationToken.None).AsTask()).ToArray();
 
-                holder.Dispose();
+                // Combined before anything is complete: a task that forces its continuations off the stack would
+                // have the combination continue on the pool.
+                var woken = Task.WhenAll(pulse, Task.WhenAll(items));
+                var next = Task.WhenAny(turns);
                 signal.Pulse();
                 for (var i = 0; i < 5; i++)
                 {
                     await queue.EnqueueAsync(i, CancellationToken.None);
                 }
 
-                var producers = Enumerable.Range(5, 3)
-                    .Select(i => queue.EnqueueAsync(i, CancellationToken.None).AsTask()).ToArray();
-                foreach (var turn in turns)
+                var producers = Task.WhenAll(
+                    queue.EnqueueAsync(5, CancellationToken.None).AsTask(),
+                    queue.EnqueueAsync(6, CancellationToken.None).AsTask(),
+                    queue.EnqueueAsync(7, CancellationToken.None).AsTask());
+                await woken;
+                foreach (var following in new[] { turns[1..], turns[2..], null })
                 {
-                    (await await Task.WhenAny(turn)).Dispose();
+                    holder.Dispose();
+                    holder = await await next;
+                    next = following is null ? next : Task.WhenAny(following);
                 }
 
-                await Task.WhenAll(pulse, Task.WhenAll(items));
                 for (var i = 3; i < 8; i++)
                 {
                     Assert.Equal(i, (await queue.DequeueAsync(CancellationToken.None)).Item);
                 }
 
-                await Task.WhenAll(producers);
+                await producers;
             });
         }
     }
