@@ -17,7 +17,7 @@ internal sealed class FaultyDirectory
 internal sealed record NameChange(object Entry, Place? From, Place? To)
 {
     /// <summary>Does to the names on a disk what this change did to those that programs see.</summary>
-    /// <remarks>Earlier changes may be missing there, so the old name is taken away only if it is this entry's.</remarks>
+    /// <remarks>Earlier changes may be missing there, so a name goes only if it is this entry's.</remarks>
     /// <param name="namesOf">The names in a directory on that disk.</param>
     public void Apply(Func<FaultyDirectory, Dictionary<string, object>> namesOf)
     {

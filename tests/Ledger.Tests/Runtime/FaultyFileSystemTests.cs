@@ -19,7 +19,7 @@ public sealed class FaultyFileSystemTests : FileSystemConformance
 
     protected override IFileSystem Files => _files;
 
-    protected override string Root => "/root";
+    protected override string Root => "/disk";
 
     [Fact]
     public void What_was_flushed_with_its_name_survives_every_loss()
@@ -94,7 +94,7 @@ public sealed class FaultyFileSystemTests : FileSystemConformance
         Assert.Equal("old", Text(_files.CrashImage(CrashLoss.LoseAll), "a"));
 
         _files.FlushDirectory(Root);
-        Assert.Equal(["/root/a"], _files.CrashImage(CrashLoss.LoseAll).Files());
+        Assert.Equal(["/disk/a"], _files.CrashImage(CrashLoss.LoseAll).Files());
         Assert.Equal("new", Text(_files.CrashImage(CrashLoss.LoseAll), "a"));
     }
 
@@ -449,12 +449,12 @@ public sealed class FaultyFileSystemTests : FileSystemConformance
     {
         var files = new FaultyFileSystem();
         using var file = Durable(files, "a", "hello");
-        files.Rename("/root/a", "/root/b");
+        files.Rename("/disk/a", "/disk/b");
 
         Assert.Equal(
             [
-                "1: mkdir /root", "2: flush directory /", "3: create /root/a", "4: write /root/a at 0, 5 bytes",
-                "5: flush /root/a", "6: flush directory /root", "7: rename /root/a to /root/b",
+                "1: mkdir /disk", "2: flush directory /", "3: create /disk/a", "4: write /disk/a at 0, 5 bytes",
+                "5: flush /disk/a", "6: flush directory /disk", "7: rename /disk/a to /disk/b",
             ],
             files.Faults.Operations);
     }
@@ -462,7 +462,7 @@ public sealed class FaultyFileSystemTests : FileSystemConformance
     private static byte[] Bytes(char value, int count) => Encoding.ASCII.GetBytes(new string(value, count));
 
     private static string Text(FaultyFileSystem files, string name) =>
-        Encoding.ASCII.GetString(files.ReadAllBytes($"/root/{name}"));
+        Encoding.ASCII.GetString(files.ReadAllBytes($"/disk/{name}"));
 
     /// <summary>One letter for each sector, all of whose bytes must be that letter.</summary>
     private static string SectorsOf(string text) => string.Concat(text.Chunk(Sector).Select(sector =>
@@ -491,13 +491,13 @@ public sealed class FaultyFileSystemTests : FileSystemConformance
 
     private static IFile Durable(FaultyFileSystem files, string name, string content)
     {
-        if (!files.DirectoryExists("/root"))
+        if (!files.DirectoryExists("/disk"))
         {
-            files.CreateDirectory("/root");
+            files.CreateDirectory("/disk");
             files.FlushDirectory("/");
         }
 
-        var path = $"/root/{name}";
+        var path = $"/disk/{name}";
         var file = files.Open(path, FileOpening.CreateNew);
         file.Write(0, Encoding.ASCII.GetBytes(content));
         file.Flush();

@@ -14,7 +14,7 @@ public sealed class MemoryFileSystemTests : FileSystemConformance
 
     protected override IFileSystem Files => _files;
 
-    protected override string Root => "/root";
+    protected override string Root => "/disk";
 
     [Fact]
     public void Nothing_is_written_where_there_is_no_room()

@@ -113,7 +113,11 @@ public sealed class WorldSchedulerTests : SchedulerConformance
 
     [Fact]
     public void A_wait_for_a_real_timer_is_reported() =>
-        AssertEscapes(async _ => await Task.Delay(1));
+        AssertEscapes(async _ =>
+        {
+            using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
+            await timer.WaitForNextTickAsync();
+        });
 
     [Fact]
     public void A_continuation_without_the_context_is_reported() =>

@@ -18,9 +18,11 @@ public sealed class TextTests
 
     private static readonly string[] BannedInCSharp =
     [
-        @"#reg" + "ion", @"async " + "void", @"Thread\.Sl" + "eep", @"Task\.Del" + @"ay\((?!Timeout\.Infinite)",
+        @"#reg" + "ion", @"async " + "void", @"Thread\.Sl" + "eep",
         @"\bSkip" + @" *=", @"catch \(Exc" + @"eption\b(?![^\n]*when)", @"\bcat" + @"ch\s*\{",
     ];
+
+    private static readonly string[] BannedOutsideTheRealSeams = [@"Task\.Del" + @"ay\((?!Timeout\.Infinite)"];
 
     [Fact]
     public void No_file_is_longer_than_600_lines_and_no_line_longer_than_120_columns()
@@ -42,7 +44,11 @@ public sealed class TextTests
             .Append(new SourceFile("ledger", Read("ledger")));
 
         var faults = Matches(everywhere, BannedEverywhere)
-            .Concat(Matches(SourceFile.CSharp("src", "tests"), BannedInCSharp));
+            .Concat(Matches(SourceFile.CSharp("src", "tests"), BannedInCSharp))
+            .Concat(Matches(
+                SourceFile.CSharp("src", "tests").Where(
+                    file => !file.Path.StartsWith("src/Ledger/Runtime/Real/", StringComparison.Ordinal)),
+                BannedOutsideTheRealSeams));
 
         Faults.AssertNone(faults);
     }
