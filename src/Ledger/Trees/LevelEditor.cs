@@ -23,6 +23,9 @@ internal sealed class LevelEditor(TreeEditor owner, int level, LevelCursor? @bas
     // The old node that the level above still has and that must go from there, unless it is made again unchanged.
     private Node? _replaced;
 
+    // The old root has no entry above it: when it stays beside new nodes, the level above has to be told.
+    private bool IsTop => level == owner.BaseLevel;
+
     /// <summary>Puts or deletes an entry of the lowest level.</summary>
     public async ValueTask ChangeAsync(TreeChange change, CancellationToken cancellationToken)
     {
@@ -111,7 +114,7 @@ internal sealed class LevelEditor(TreeEditor owner, int level, LevelCursor? @bas
         {
             if (_old is { } old)
             {
-                if (_index == 0 && _builder.IsEmpty)
+                if (_index == 0 && _builder.IsEmpty && !(IsTop && _hasClosed))
                 {
                     PassOver();
                     return;
@@ -198,19 +201,28 @@ internal sealed class LevelEditor(TreeEditor owner, int level, LevelCursor? @bas
     {
         var node = _builder.Build();
         _hasClosed = true;
+        NodeReference reference;
         if (_replaced is { } replaced && replaced.Content.Span.SequenceEqual(node.Content.Span))
         {
             _replaced = null;
-            return;
-        }
+            if (!IsTop)
+            {
+                return;
+            }
 
-        // An open node of which nothing was taken yet may still stay as it is.
-        if (_old is null || _index > 0)
+            reference = owner.BaseReference;
+        }
+        else
         {
-            await DropReplacedAsync(cancellationToken);
+            // An open node of which nothing was taken yet may still stay as it is.
+            if (_old is null || _index > 0)
+            {
+                await DropReplacedAsync(cancellationToken);
+            }
+
+            reference = await owner.WriteAsync(node, cancellationToken);
         }
 
-        var reference = await owner.WriteAsync(node, cancellationToken);
         await owner.ParentOf(level).PutChildAsync(node.KeyAt(node.Count - 1), reference, cancellationToken);
     }
 
@@ -222,7 +234,7 @@ internal sealed class LevelEditor(TreeEditor owner, int level, LevelCursor? @bas
         }
 
         _replaced = null;
-        if (level < owner.BaseLevel)
+        if (!IsTop)
         {
             await owner.ParentOf(level).DropChildAsync(replaced.KeyAt(replaced.Count - 1), cancellationToken);
         }

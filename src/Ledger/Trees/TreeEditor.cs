@@ -22,6 +22,16 @@ internal sealed class TreeEditor(NodeReader reader, TreeSalt salt, ObjectId root
     /// <summary>Level of the old root; -1 when the old tree is empty.</summary>
     public int BaseLevel => _base is { Count: > 0 } ? _base.Level : -1;
 
+    /// <summary>The old root, as the entry of a level above it.</summary>
+    public NodeReference BaseReference
+    {
+        get
+        {
+            Invariant.Check(_base is not null);
+            return new NodeReference(root, _base.EntryCount, _base.Flags);
+        }
+    }
+
     /// <summary>Applies one change.</summary>
     /// <exception cref="InvariantException">Keys are not in order, or a size is out of range.</exception>
     public async ValueTask ApplyAsync(TreeChange change, CancellationToken cancellationToken)

@@ -86,6 +86,52 @@ public sealed class TreeCanonicalTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_tree_that_grows_key_by_key_at_one_end_agrees_at_every_step(bool atTheFront)
+    {
+        var world = new TreeWorld();
+        var keys = TreeSamples.KeysWhoseHash(TreeWorld.Salt, 1_000, hash => hash < 1u << 31).Take(60).ToList();
+        var entries = new List<TreeEntry>();
+        var root = Tree.EmptyRoot;
+
+        foreach (var key in atTheFront ? keys.AsEnumerable().Reverse() : keys)
+        {
+            entries.Add(TreeSamples.Inline(key, []));
+            root = await world.ApplyAsync(root, [TreeSamples.Put(entries[^1])]);
+
+            Assert.Equal(world.BuildNaive(entries).RootHex, root.ToString());
+        }
+    }
+
+    [Theory]
+    [InlineData(22)]
+    [InlineData(100)]
+    [InlineData(200)]
+    [InlineData(300)]
+    [InlineData(400)]
+    public async Task Deep_trees_of_few_entries_agree_at_every_step(int seed)
+    {
+        for (var number = seed; number < seed + 5; number++)
+        {
+            var random = new Random(number);
+            var world = new TreeWorld(new TreeSalt((ulong)random.NextInt64(), (ulong)random.NextInt64()), 100_000);
+            var keySizeBytes = random.Next(2) == 0 ? 300 : 1_000;
+            var keyCount = random.Next(20, 150);
+            var model = new SortedDictionary<int, EntryValue>();
+            var root = Tree.EmptyRoot;
+
+            for (var step = 0; step < 25; step++)
+            {
+                root = await world.ApplyAsync(root, RandomRun(random, keySizeBytes, keyCount, model));
+
+                var entries = model.Select(pair => new TreeEntry(LongKey(pair.Key, keySizeBytes), pair.Value));
+                Assert.True(world.BuildNaive(entries).RootHex == root.ToString(), $"Seed {number}, step {step}.");
+            }
+        }
+    }
+
     [Fact]
     public async Task Keys_whose_hash_always_wins_make_nodes_of_three_entries_on_every_level()
     {
@@ -135,6 +181,43 @@ public sealed class TreeCanonicalTests
         }
 
         return root;
+    }
+
+    private static byte[] LongKey(int number, int sizeBytes)
+    {
+        var key = new byte[sizeBytes];
+        key[^2] = (byte)(number >> 8);
+        key[^1] = (byte)number;
+        return key;
+    }
+
+    // Puts or deletes a few keys, or most of them, side by side or anywhere.
+    private static List<TreeChange> RandomRun(
+        Random random, int keySizeBytes, int keyCount, SortedDictionary<int, EntryValue> model)
+    {
+        var count = random.Next(3) switch { 0 => random.Next(4), 1 => random.Next(20), _ => random.Next(keyCount) };
+        var start = random.Next(keyCount);
+        var isRun = random.Next(2) == 0;
+        var chance = random.Next(3) * 0.5;
+        var numbers = Enumerable.Range(0, count)
+            .Select(index => isRun ? (start + index) % keyCount : random.Next(keyCount)).ToHashSet();
+        var changes = new List<TreeChange>();
+        foreach (var number in numbers.Order())
+        {
+            EntryValue? value =
+                random.NextDouble() < chance ? null : EntryValue.OfInline(new byte[random.Next(513)]);
+            changes.Add(new TreeChange(LongKey(number, keySizeBytes), value));
+            if (value is { } put)
+            {
+                model[number] = put;
+            }
+            else
+            {
+                model.Remove(number);
+            }
+        }
+
+        return changes;
     }
 
     // Sometimes a few keys anywhere, sometimes a run of neighbours, sometimes nearly everything goes.

@@ -57,6 +57,29 @@ public sealed class TreeEditTests
         Assert.Empty(world.Store.Puts);
     }
 
+    [Theory]
+    [InlineData(5)]
+    [InlineData(500)]
+    public async Task A_last_node_that_was_looked_at_in_vain_still_takes_what_follows_it(int count)
+    {
+        var world = new TreeWorld();
+        var entries = Enumerable.Range(0, count)
+            .Select(number => TreeSamples.Inline(TreeSamples.Text($"key-{number:D8}"), new byte[20])).ToList();
+        var root = await world.BuildAsync(entries);
+        var leaf = await ReadAsync(world, root);
+        while (!leaf.IsLeaf)
+        {
+            leaf = await ReadAsync(world, leaf.ChildAt(leaf.Count - 1).Id);
+        }
+
+        // Sorts before the first key of the last leaf and after every key of the leaf before it.
+        byte[] absent = [.. leaf.KeyAt(0).Span[..^1], (byte)(leaf.KeyAt(0).Span[^1] - 1), 0xFF];
+        var added = TreeSamples.Inline("key-z"u8.ToArray(), []);
+        var after = await world.ApplyAsync(root, [new TreeChange(absent, null), TreeSamples.Put(added)]);
+
+        Assert.Equal(world.BuildNaive([.. entries, added]).RootHex, after.ToString());
+    }
+
     [Fact]
     public async Task A_lone_update_writes_one_node_on_each_level()
     {
