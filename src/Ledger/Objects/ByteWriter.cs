@@ -20,6 +20,9 @@ internal sealed class ByteWriter(int capacityBytes = 256) : IBufferWriter<byte>
     /// <summary>What was written; valid until the next write or <see cref="Clear"/>.</summary>
     public ReadOnlySpan<byte> WrittenSpan => _buffer.AsSpan(0, Length);
 
+    /// <summary>What was written, to fill in a field whose value is known later.</summary>
+    public Span<byte> MutableSpan => _buffer.AsSpan(0, Length);
+
     /// <summary>Forgets everything and keeps the buffer.</summary>
     public void Clear() => Length = 0;
 

@@ -49,4 +49,15 @@ internal static class StoreLimits
                 argument, sizeBytes, $"The value of a row has at most {RowValueSizeBytesMax} bytes.");
         }
     }
+
+    /// <summary>Throws unless one atomic record can hold items of <paramref name="sizeBytes"/> together.</summary>
+    public static void CheckRecordBodySize(
+        int sizeBytes, [CallerArgumentExpression(nameof(sizeBytes))] string argument = "")
+    {
+        if (sizeBytes > RecordSizeBytesMax - 1024)
+        {
+            throw new ArgumentOutOfRangeException(
+                argument, sizeBytes, $"What is committed at once has at most {RecordSizeBytesMax - 1024} bytes.");
+        }
+    }
 }

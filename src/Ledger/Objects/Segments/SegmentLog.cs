@@ -1,0 +1,250 @@
+using Ledger.Runtime;
+
+namespace Ledger.Objects.Segments;
+
+/// <summary>
+/// The queue before the log. Writers that wait at the same time share one record and one flush: the first of them
+/// leads,
+/// writes for all and hands the lead to the first of the next group.
+/// </summary>
+/// <param name="runtime">The seams.</param>
+/// <param name="tail">The end of the log; only the leader touches it.</param>
+/// <param name="index">Learns of every record before its writers do.</param>
+/// <param name="bugs">Faults planted by a test.</param>
+/// <param name="progressed">
+/// Called by the leader after each group and awaited before the next, so that the log cannot run away from the index.
+/// It
+/// must not wait for anything that goes through this queue.
+/// </param>
+internal sealed class SegmentLog(
+    LedgerRuntime runtime, LogTail tail, StoreIndex index, PlantedBugs bugs, Func<ValueTask> progressed)
+    : IAsyncDisposable
+{
+    /// <summary>Buffered writes are flushed when so much is waiting.</summary>
+    private const long BufferedSizeBytesMax = 8L << 20;
+
+    /// <summary>Buffered writes are flushed after this time.</summary>
+    private static readonly TimeSpan BufferedDelayMax = TimeSpan.FromSeconds(1);
+
+    /// <summary>The longest that a leader waits for others to join its group.</summary>
+    private static readonly TimeSpan LingerMax = TimeSpan.FromMicroseconds(100);
+
+    private readonly Lock _gate = new();
+    private readonly Queue<LogMember> _waiting = new();
+    private readonly CancellationTokenSource _closing = new();
+    private bool _leading;
+    private bool _closed;
+    private int _lastGroupSize;
+    private TimeSpan _lastFlushTime;
+    private Task? _flusher;
+
+    /// <summary>
+    /// Takes the next place in the log, at once, and completes when the member is as durable as it asked.
+    /// </summary>
+    /// <remarks>
+    /// No I/O happens on the caller's stack: it may hold a lock when it calls, though not when it awaits.
+    /// </remarks>
+    /// <exception cref="StoreUnavailableException">Nothing of the member was stored.</exception>
+    /// <exception cref="OutcomeUnknownException">The flush failed.</exception>
+    public Task AppendAsync(LogMember member)
+    {
+        bool leads;
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_closed, typeof(SegmentStore));
+            _waiting.Enqueue(member);
+            leads = !_leading;
+            _leading = true;
+        }
+
+        return CompleteAsync(member, leads);
+    }
+
+    /// <summary>Completes when everything written so far is on the medium.</summary>
+    public Task FlushAsync() => AppendAsync(new LogMember(new ByteWriter(0), [], Durability.Flushed));
+
+    /// <summary>
+    /// Takes no more members, waits for those that are waiting, and flushes unless the log has stopped.
+    /// </summary>
+    public async ValueTask DisposeAsync()
+    {
+        Task last;
+        lock (_gate)
+        {
+            if (_closed)
+            {
+                return;
+            }
+
+            last = tail.Stopped is null ? FlushAsync() : Task.CompletedTask;
+            _closed = true;
+        }
+
+        try
+        {
+            await last;
+        }
+        catch (LedgerException)
+        {
+            // The members that this concerns were told; what is on the medium is found at the next opening.
+        }
+
+        _closing.Cancel();
+        if (_flusher is { } flusher)
+        {
+            await flusher;
+        }
+
+        _closing.Dispose();
+    }
+
+    private async Task CompleteAsync(LogMember member, bool leads)
+    {
+        if (leads)
+        {
+            await new YieldAwaitable(runtime.Scheduler);
+        }
+        else
+        {
+            leads = await member.Turn;
+        }
+
+        if (leads)
+        {
+            await LeadAsync();
+            await member.Turn;
+        }
+    }
+
+    private async ValueTask LeadAsync()
+    {
+        if (_lastGroupSize > 1)
+        {
+            var patience = _lastFlushTime / 4;
+            await runtime.Linger(patience < LingerMax ? patience : LingerMax, IsGroupGathered);
+        }
+
+        // The leader acts for its whole group: whatever stops it concerns every member.
+        var group = TakeGroup();
+        var write = runtime.Offload(
+            static state =>
+            {
+                state.log.Write(state.group);
+                return true;
+            },
+            (log: this, group)).AsTask();
+        await Task.WhenAny(write);
+        foreach (var member in group)
+        {
+            member.Complete(write.Exception?.InnerException);
+        }
+
+        try
+        {
+            await progressed();
+        }
+        finally
+        {
+            PassTheLead();
+        }
+    }
+
+    /// <summary>The members from the first on that fit into one record.</summary>
+    private List<LogMember> TakeGroup()
+    {
+        var group = new List<LogMember>();
+        var size = RecordHeader.SizeBytes;
+        lock (_gate)
+        {
+            while (_waiting.TryPeek(out var next) &&
+                (group.Count == 0 || size + next.Body.Length <= StoreLimits.RecordSizeBytesMax))
+            {
+                size += next.Body.Length;
+                group.Add(_waiting.Dequeue());
+            }
+        }
+
+        _lastGroupSize = group.Count;
+        return group;
+    }
+
+    private void Write(List<LogMember> group)
+    {
+        var position = tail.End.Position + RecordHeader.SizeBytes;
+        var hasItems = group.Exists(static member => member.Items.Count > 0);
+        if (hasItems)
+        {
+            tail.Write(group);
+        }
+
+        if (bugs.HasFlag(PlantedBugs.AcknowledgeBeforeFlush))
+        {
+            group.ForEach(static member => member.Complete(null));
+        }
+
+        if (group.Exists(static member => member.Durability == Durability.Flushed) ||
+            tail.UnflushedBytes >= BufferedSizeBytesMax)
+        {
+            var started = runtime.Time.GetTimestamp();
+            tail.Flush();
+            _lastFlushTime = runtime.Time.GetElapsedTime(started);
+        }
+
+        foreach (var member in group.Where(static member => member.Items.Count > 0))
+        {
+            index.Apply(member.Items, position, tail.End);
+            position += member.Body.Length;
+        }
+    }
+
+    private bool IsGroupGathered()
+    {
+        lock (_gate)
+        {
+            return _waiting.Count >= _lastGroupSize;
+        }
+    }
+
+    private void PassTheLead()
+    {
+        lock (_gate)
+        {
+            if (_waiting.TryPeek(out var next))
+            {
+                next.Promote();
+            }
+            else
+            {
+                _leading = false;
+            }
+
+            if (_flusher is null or { IsCompleted: true } && !_closed && tail.UnflushedBytes > 0)
+            {
+                _flusher = FlushLaterAsync();
+            }
+        }
+    }
+
+    /// <summary>Bounds how long a buffered write is only in the operating system's memory.</summary>
+    private async Task FlushLaterAsync()
+    {
+        try
+        {
+            await new YieldAwaitable(runtime.Scheduler);
+            await runtime.Delay(BufferedDelayMax, _closing.Token);
+            await FlushAsync();
+        }
+        catch (OperationCanceledException)
+        {
+            // Closing flushes by itself.
+        }
+        catch (ObjectDisposedException)
+        {
+            // Likewise.
+        }
+        catch (LedgerException)
+        {
+            // The log has stopped, and says so to the next writer.
+        }
+    }
+}

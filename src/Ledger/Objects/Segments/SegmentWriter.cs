@@ -1,0 +1,178 @@
+namespace Ledger.Objects.Segments;
+
+/// <summary>A lease of a <see cref="SegmentStore"/>.</summary>
+/// <param name="store">Where it looks up and appends.</param>
+internal sealed class SegmentWriter(SegmentStore store) : IObjectWriter
+{
+    /// <summary>Waiting objects from which on a put writes ahead.</summary>
+    private const int WaitingSizeBytesMax = 1024 * 1024;
+
+    /// <summary>
+    /// Write-ahead that this lease flushes itself, so that somebody else's small put never waits for more than this.
+    /// </summary>
+    private const long UnflushedSizeBytesMax = 4L << 20;
+
+    private readonly Dictionary<ObjectId, (int Offset, int SizeBytes)> _waiting = [];
+    private readonly HashSet<ObjectId> _found = [];
+    private ByteWriter _body = new();
+    private List<RecordItem> _items = [];
+    private ByteWriter _rows = new();
+    private List<RecordItem> _rowItems = [];
+    private long _unflushedBytes;
+    private bool _disposed;
+
+    /// <summary>End of the log when the lease began: what is stored behind it may be this lease's own.</summary>
+    public long BeganAt { get; } = store.EndPosition;
+
+    /// <summary>Whether the lease found the object present.</summary>
+    public bool Protects(ObjectId id)
+    {
+        lock (_found)
+        {
+            return _found.Contains(id);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<ObjectId> PutAsync(
+        ObjectKind kind, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        StoreLimits.CheckObjectSize(content.Length);
+        var id = ObjectId.Of(kind, content.Span);
+        await PutAsync(kind, id, content, cancellationToken);
+        return id;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask PutAsync(
+        ObjectKind kind, ObjectId id, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        StoreLimits.CheckObjectSize(content.Length);
+        if (await ContainsAsync(id, cancellationToken))
+        {
+            return;
+        }
+
+        var item = RecordItems.WriteObject(_body, kind, id, content.Span);
+        _items.Add(item);
+        _waiting.Add(id, (item.Offset + item.SizeBytes - content.Length, content.Length));
+        if (_body.Length >= WaitingSizeBytesMax)
+        {
+            await WriteAheadAsync(cancellationToken);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> ContainsAsync(ObjectId id, CancellationToken cancellationToken)
+    {
+        CheckUsable(cancellationToken);
+        if (_waiting.ContainsKey(id))
+        {
+            return true;
+        }
+
+        if (await store.FindAsync(id) is null)
+        {
+            return false;
+        }
+
+        lock (_found)
+        {
+            _found.Add(id);
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public ReadOnlyMemory<byte>? TryGetWaiting(ObjectId id)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return _waiting.TryGetValue(id, out var place)
+            ? _body.WrittenMemory.Slice(place.Offset, place.SizeBytes)
+            : default(ReadOnlyMemory<byte>?);
+    }
+
+    /// <inheritdoc/>
+    public void SetRow(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        StoreLimits.CheckRowKeySize(key.Length);
+        StoreLimits.CheckRowValueSize(value.Length);
+        _rowItems.Add(RecordItems.WriteRow(_rows, key.Span, value.Span));
+    }
+
+    /// <inheritdoc/>
+    public void DeleteRow(ReadOnlyMemory<byte> key)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        StoreLimits.CheckRowKeySize(key.Length);
+        _rowItems.Add(RecordItems.WriteDelete(_rows, key.Span));
+    }
+
+    /// <inheritdoc/>
+    public void DeleteRows(ReadOnlyMemory<byte> fromInclusive, ReadOnlyMemory<byte> toExclusive)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        StoreLimits.CheckRowKeySize(fromInclusive.Length);
+        StoreLimits.CheckRowKeySize(toExclusive.Length);
+        _rowItems.Add(RecordItems.WriteDeleteRange(_rows, fromInclusive.Span, toExclusive.Span));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask WriteAheadAsync(CancellationToken cancellationToken)
+    {
+        CheckUsable(cancellationToken);
+        if (_items.Count == 0)
+        {
+            return;
+        }
+
+        var (body, items) = (_body, _items);
+        _unflushedBytes += body.Length;
+        var isFlushed = _unflushedBytes >= UnflushedSizeBytesMax;
+        await store.AppendAsync(new LogMember(body, items, isFlushed ? Durability.Flushed : Durability.Buffered));
+
+        // Only now: until they are in the log, the objects are found here.
+        _unflushedBytes = isFlushed ? 0 : _unflushedBytes;
+        _waiting.Clear();
+        (_body, _items) = (new ByteWriter(), []);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask CommitAsync(Durability durability, CancellationToken cancellationToken)
+    {
+        CheckUsable(cancellationToken);
+        var objectBytes = _body.Length;
+        StoreLimits.CheckRecordBodySize(objectBytes + _rows.Length);
+        var body = new ByteWriter(objectBytes + _rows.Length);
+        body.WriteBytes(_body.WrittenSpan);
+        body.WriteBytes(_rows.WrittenSpan);
+        List<RecordItem> items =
+            [.. _items, .. _rowItems.Select(item => item with { Offset = item.Offset + objectBytes })];
+        await store.AppendAsync(new LogMember(body, items, durability));
+
+        _unflushedBytes = durability == Durability.Flushed ? 0 : _unflushedBytes + body.Length;
+        _waiting.Clear();
+        (_body, _items) = (new ByteWriter(), []);
+        (_rows, _rowItems) = (new ByteWriter(), []);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            store.EndLease(this);
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    private void CheckUsable(CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        cancellationToken.ThrowIfCancellationRequested();
+    }
+}
