@@ -15,6 +15,19 @@ internal sealed class NodeReader(IObjectStore store, NodeCache cache, IObjectWri
     /// <summary>The same store and cache, and the nodes that wait in <paramref name="writer"/>.</summary>
     public NodeReader Through(IObjectWriter writer) => new(store, cache, writer);
 
+    /// <summary>Reads a node without knowing anything of it.</summary>
+    /// <exception cref="MissingObjectException">The node is not in the store.</exception>
+    /// <exception cref="CorruptObjectException">It is no node.</exception>
+    public ValueTask<Node> ReadAsync(ObjectId id, CancellationToken cancellationToken)
+    {
+        if (cache.TryGet(id, out var node))
+        {
+            return new ValueTask<Node>(node);
+        }
+
+        return id == Node.EmptyId ? new ValueTask<Node>(Node.Empty) : ReadStoredAsync(id, cancellationToken);
+    }
+
     /// <summary>Reads the root of a tree.</summary>
     /// <exception cref="MissingObjectException">The node is not in the store.</exception>
     /// <exception cref="CorruptObjectException">It is not the canonical encoding of a root.</exception>
@@ -107,16 +120,6 @@ internal sealed class NodeReader(IObjectStore store, NodeCache cache, IObjectWri
         var child = await ReadStoredAsync(reference.Id, cancellationToken);
         CheckChild(parent, index, reference, child);
         return child;
-    }
-
-    private ValueTask<Node> ReadAsync(ObjectId id, CancellationToken cancellationToken)
-    {
-        if (cache.TryGet(id, out var node))
-        {
-            return new ValueTask<Node>(node);
-        }
-
-        return id == Node.EmptyId ? new ValueTask<Node>(Node.Empty) : ReadStoredAsync(id, cancellationToken);
     }
 
     private async ValueTask<Node> ReadStoredAsync(ObjectId id, CancellationToken cancellationToken)

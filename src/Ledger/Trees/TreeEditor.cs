@@ -55,7 +55,7 @@ internal sealed class TreeEditor(NodeReader reader, TreeSalt salt, ObjectId root
         {
             if (await _levels[level].FinishAsync(cancellationToken) is { } newRoot)
             {
-                return newRoot;
+                return await CollapseAsync(newRoot, cancellationToken);
             }
         }
 
@@ -80,6 +80,19 @@ internal sealed class TreeEditor(NodeReader reader, TreeSalt salt, ObjectId root
         }
 
         return _levels[level + 1];
+    }
+
+    // The last node of an old level may have one entry only; when nothing else is left, it must not be the root.
+    private async ValueTask<ObjectId> CollapseAsync(ObjectId id, CancellationToken cancellationToken)
+    {
+        var node = await reader.ReadAsync(id, cancellationToken);
+        while (!node.IsLeaf && node.Count == 1)
+        {
+            id = node.ChildAt(0).Id;
+            node = await reader.ReadChildAsync(node, 0, cancellationToken);
+        }
+
+        return id;
     }
 
     private void AddLevel()

@@ -80,6 +80,66 @@ public sealed class TreeEditTests
         Assert.Equal(world.BuildNaive([.. entries, added]).RootHex, after.ToString());
     }
 
+    [Theory]
+    [InlineData(0, 14)]
+    [InlineData(0, 60)]
+    [InlineData(1, 60)]
+    public async Task Whole_nodes_that_are_deleted_leave_the_others(int level, int count)
+    {
+        var world = new TreeWorld();
+        var random = new Random(9);
+        var entries = TreeWorld.Sorted(
+            Enumerable.Range(0, count).Select(_ => TreeSamples.Inline(TreeSamples.Bytes(random, 700), []))).ToList();
+        var root = await world.BuildAsync(entries);
+        var nodes = world.BuildNaive(entries).Levels[level].Select(node => NodeDecoder.Decode(node)).ToList();
+        Assert.InRange(nodes.Count, 3, 60);
+
+        for (var first = 0; first < nodes.Count; first++)
+        {
+            for (var last = first; last < nodes.Count; last++)
+            {
+                // One run of nodes goes, or two nodes with what is between them left.
+                var gone = nodes.Where((_, index) => first % 2 == 0
+                    ? index >= first && index <= last : index == first - 1 || index == last).ToList();
+                var after = await world.ApplyAsync(
+                    root, entries.Where(entry => gone.Any(node => IsBelow(node, entry))).Select(TreeSamples.Delete));
+
+                var rest = entries.Where(entry => !gone.Any(node => IsBelow(node, entry)));
+                Assert.True(world.BuildNaive(rest).RootHex == after.ToString(), $"Nodes {first} and {last}.");
+            }
+        }
+
+        bool IsBelow(Node node, TreeEntry entry)
+        {
+            var index = nodes.IndexOf(node);
+            return node.CompareKeyAt(node.Count - 1, entry.Key.Span) >= 0 &&
+                (index == 0 || nodes[index - 1].CompareKeyAt(nodes[index - 1].Count - 1, entry.Key.Span) < 0);
+        }
+    }
+
+    [Fact]
+    public async Task A_last_node_with_one_entry_does_not_become_the_root()
+    {
+        var world = new TreeWorld();
+        var random = new Random(10);
+        var entries = new List<TreeEntry>();
+        Node last;
+        do
+        {
+            entries.Add(TreeSamples.Inline(TreeSamples.Key(random, KeyShape.Sequential, entries.Count), new byte[500]));
+            last = NodeDecoder.Decode(world.BuildNaive(entries).Levels.ElementAtOrDefault(1)?[^1]
+                ?? Node.Empty.Content.ToArray());
+        }
+        while (last.Count != 1 || last.EntryCount < 2);
+
+        var root = await world.BuildAsync(entries);
+        var rest = entries.Skip(entries.Count - (int)last.EntryCount).ToList();
+        var after = await world.ApplyAsync(root, entries.SkipLast(rest.Count).Select(TreeSamples.Delete));
+
+        Assert.Equal(last.ChildAt(0).Id, after);
+        Assert.Equal(world.BuildNaive(rest).RootHex, after.ToString());
+    }
+
     [Fact]
     public async Task A_lone_update_writes_one_node_on_each_level()
     {
