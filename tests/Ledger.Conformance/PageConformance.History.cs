@@ -5,7 +5,9 @@ using static Ledger.Conformance.PageText;
 
 namespace Ledger.Conformance;
 
-/// <summary>Log, earlier states, differences, versions of a key and restoring; connections on different heads.</summary>
+/// <summary>
+/// Log, earlier states, differences, versions of a key and restoring; connections on different heads.
+/// </summary>
 public abstract partial class PageConformance
 {
     [Fact]

@@ -50,7 +50,7 @@ public sealed class LayerTests
 
     /// <summary>Whether code uses a layer, qualified from any enclosing namespace, or a type of the root.</summary>
     private static bool Names(string code, string name, bool isType) => isType
-        ? Regex.IsMatch(code, $@"(?<!namespace [\w.]*|\.){name}\b(?!\s*=>)")
+        ? Regex.IsMatch(code, $@"(?<!namespace [\w.]*|[\w.]){name}\b(?!\s*=>)")
         : Regex.IsMatch(code, $@"\bLedger\.{name}\b|(?<![\w.]){name}\.[A-Z]");
 
     private static bool IsNamespaceOf(SourceFile file)

@@ -1,5 +1,5 @@
 
-namespace Ledger.Pages;
+namespace Ledger;
 
 /// <summary>What a verification has checked and found so far. For one caller at a time.</summary>
 /// <param name="progress">Told now and then; null for nobody.</param>

@@ -1,20 +1,21 @@
 using Ledger.Commits;
 using Ledger.Objects;
+using Ledger.Pages;
 using Ledger.Pages.Rows;
 using Ledger.Runtime;
 using Ledger.Trees;
 
-namespace Ledger.Pages;
+namespace Ledger;
 
 /// <summary>
 /// Walks everything that is reachable in a ledger, from every head to its beginning, and reads each object once.
 /// </summary>
 /// <remarks>
 /// Verifies: every object hashes to its id and is canonical; parents, generations, timestamps and skip links fit; nodes
-/// are what their parents say; each commit's change list is exactly what differs from its parent; large values are whole;
-/// journals can be read and their values are there. Does not verify that a tree is cut where the salt says. Keeps the
-/// ids of the objects it has seen in memory: about 60 bytes for each. Writers may go on meanwhile; what they add is not
-/// looked at.
+/// are what their parents say; each commit's change list is exactly what differs from its parent; large values are
+/// whole; journals can be read and their values are there. Does not verify that a tree is cut where the salt says.
+/// Keeps the ids of the objects it has seen in memory: about 60 bytes for each. Writers may go on meanwhile; what they
+/// add is not looked at.
 /// </remarks>
 /// <param name="services">The ledger's.</param>
 /// <param name="ledger">Its name, for the sentences.</param>
@@ -239,7 +240,7 @@ internal sealed class LedgerVerification(LedgerServices services, string ledger,
                 if (part.Kind == ObjectKind.Value && content.Length != part.SizeBytes)
                 {
                     tally.AddProblem(
-                        $"{where} has the value object {part.Id} with {part.SizeBytes} bytes; it has {content.Length}.");
+                        $"{where}: value object {part.Id} has {content.Length} bytes, not {part.SizeBytes}.");
                 }
             }
         });
