@@ -91,6 +91,13 @@ internal sealed class LogTail
             return;
         }
 
+        // What an earlier run wrote and perhaps did not flush is made durable as a copy, never by another flush of it.
+        Guarded(GoOnAfterCrash);
+        if (UnflushedBytes == 0)
+        {
+            return;
+        }
+
         try
         {
             if (!_options.Bugs.HasFlag(PlantedBugs.SkipFlush))
@@ -138,12 +145,7 @@ internal sealed class LogTail
     /// <summary>Sees to it that a record of this size has a segment and room in it.</summary>
     private void Prepare(int size)
     {
-        if (_unflushed is { } unflushed)
-        {
-            BeginAfterCrash(unflushed);
-            _unflushed = null;
-        }
-
+        GoOnAfterCrash();
         if (_segments.Last is not { } last)
         {
             Begin(End.Position);
@@ -204,6 +206,15 @@ internal sealed class LogTail
         {
             Discard(segment);
             throw;
+        }
+    }
+
+    private void GoOnAfterCrash()
+    {
+        if (_unflushed is { } unflushed)
+        {
+            BeginAfterCrash(unflushed);
+            _unflushed = null;
         }
     }
 

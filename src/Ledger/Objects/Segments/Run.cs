@@ -53,7 +53,7 @@ internal sealed class Run : IDisposable
                 footer.FileSizeBytes == entry.SizeBytes;
             run = isListed
                 ? new Run(file, footer)
-                : throw new CorruptObjectException($"run {entry.Number} belongs to another store or has another length");
+                : throw new CorruptObjectException($"run {entry.Number} is another store's or has another length");
             return run;
         }
         finally

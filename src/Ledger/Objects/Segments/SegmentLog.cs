@@ -76,7 +76,7 @@ internal sealed class SegmentLog(
                 return;
             }
 
-            last = tail.Stopped is null ? FlushAsync() : Task.CompletedTask;
+            last = tail.Stopped is null && (_leading || tail.HasWritten) ? FlushAsync() : Task.CompletedTask;
             _closed = true;
         }
 

@@ -146,7 +146,6 @@ internal sealed class SegmentStore : IObjectStore
         CancellationToken cancellationToken)
     {
         CheckUsable(cancellationToken);
-        await FlushAsync(cancellationToken);
         return await StoreVerification.RunAsync(_runtime, _checkpointer.StoreId, _segments, _tail.End, _index);
     }
 
