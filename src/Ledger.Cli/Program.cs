@@ -1,2 +1,3 @@
-Console.WriteLine("ledger");
-return 0;
+using Ledger.Cli;
+
+return await CommandLine.RunAsync(args);

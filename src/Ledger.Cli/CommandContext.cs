@@ -1,0 +1,84 @@
+using System.CommandLine;
+using System.Text;
+using Ledger.Cli.Terminal;
+using Ledger.Pages;
+
+namespace Ledger.Cli;
+
+/// <summary>What a command's work needs of its command line.</summary>
+/// <param name="parse">The command line.</param>
+/// <param name="common">The shared options.</param>
+/// <param name="output">Standard output.</param>
+/// <param name="cancellationToken">Ctrl-C.</param>
+internal sealed class CommandContext(
+    ParseResult parse, CommonOptions common, Output output, CancellationToken cancellationToken)
+{
+    private const int KeySizeBytesMax = 1024;
+
+    /// <summary>The command line.</summary>
+    public ParseResult Parse { get; } = parse;
+
+    /// <summary>Standard output.</summary>
+    public Output Output { get; } = output;
+
+    /// <summary>Ctrl-C.</summary>
+    public CancellationToken Token { get; } = cancellationToken;
+
+    /// <summary>The page that is meant.</summary>
+    public PageId Page => Parse.GetValue(common.Page);
+
+    /// <summary>How values are written.</summary>
+    public ByteFormat ValueFormat { get; } = common.ValueFormatOf(parse);
+
+    /// <summary>How keys are written.</summary>
+    public ByteFormat KeyFormat { get; } = common.KeyFormatOf(parse);
+
+    /// <summary>Gives a command its work, and runs it with standard output open.</summary>
+    public static void SetAction(Command command, CommonOptions common, Func<CommandContext, Task<int>> work) =>
+        command.SetAction(async (parse, cancellationToken) =>
+        {
+            using var output = new Output(StandardStreams.OpenOutput(), common.IsJson(parse));
+            var exitCode = await work(new CommandContext(parse, common, output, cancellationToken));
+            output.Flush();
+            return exitCode;
+        });
+
+    /// <summary>Opens the repository that is meant.</summary>
+    public Task<Session> OpenAsync(bool create) => Session.OpenAsync(
+        common.DirectoryOf(Parse), Parse.GetValue(common.App)!, create, Parse.GetValue(common.Durability), Token);
+
+    /// <summary>The prefix that is meant; empty when none is given.</summary>
+    public byte[] Prefix => KeyOrNull(common.Prefix) ?? [];
+
+    /// <summary>A key as it was given.</summary>
+    public byte[] Key(Argument<string> argument)
+    {
+        var key = KeyFormat.Parse(Parse.GetRequiredValue(argument), "key");
+        return key.Length is >= 1 and <= KeySizeBytesMax
+            ? key
+            : throw CliException.Usage($"The key has {key.Length} bytes; keys have 1 to {KeySizeBytesMax}.");
+    }
+
+    /// <summary>A key that an option gives, or null.</summary>
+    public byte[]? KeyOrNull(Option<string?> option) =>
+        Parse.GetResult(option) is not null && Parse.GetValue(option) is { } text
+            ? KeyFormat.Parse(text, option.Name)
+            : null;
+
+    /// <summary>A key as text.</summary>
+    public ReadOnlyMemory<byte> KeyText(ReadOnlyMemory<byte> key) => KeyFormat.Format(key);
+
+    /// <summary>The state that is meant: the page's current one, or that of <c>--as-of</c>.</summary>
+    public async Task<IPageSnapshot> OpenSnapshotAsync(IPage page) =>
+        Parse.GetResult(common.AsOf) is not null && Parse.GetValue(common.AsOf) is { } text
+            ? await page.GetSnapshotAsync(await CommitNames.ParseAsOfAsync(page, text, Token), Prefix, Token)
+            : await page.GetSnapshotAsync(Prefix, Token);
+
+    /// <summary>The exception for a key that is not there.</summary>
+    public CliException NoSuchKey(ReadOnlySpan<byte> key) => new(
+        ExitCodes.NotFound, $"Page {Session.NameOf(Page)} has no key {ByteFormats.Quote(key)}.",
+        "'ledger page keys' lists the keys there are.");
+
+    /// <summary>ASCII text as a piece of a line.</summary>
+    public static ReadOnlyMemory<byte> Text(string text) => Encoding.UTF8.GetBytes(text);
+}

@@ -1,0 +1,92 @@
+using System.Text;
+using Ledger.Cli.Terminal;
+using Ledger.Objects;
+using Ledger.Pages;
+
+namespace Ledger.Cli;
+
+/// <summary>The repository that a command works on, and the application in it; closed cleanly when disposed.</summary>
+internal sealed class Session : IAsyncDisposable
+{
+    private const int AppSizeBytesMax = 255;
+
+    private Session(Repository repository, ILedger ledger)
+    {
+        Repository = repository;
+        Ledger = ledger;
+    }
+
+    /// <summary>The repository.</summary>
+    public Repository Repository { get; }
+
+    /// <summary>The application's pages.</summary>
+    public ILedger Ledger { get; }
+
+    /// <summary>Opens the repository in a directory.</summary>
+    /// <param name="directory">The directory.</param>
+    /// <param name="app">The application.</param>
+    /// <param name="create">Make the repository when there is none; otherwise that is <em>not found</em>.</param>
+    /// <param name="durability">What an acknowledged write has survived.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    public static async Task<Session> OpenAsync(
+        string directory, string app, bool create, Durability durability, CancellationToken cancellationToken)
+    {
+        if (Encoding.UTF8.GetByteCount(app) is < 1 or > AppSizeBytesMax)
+        {
+            throw CliException.Usage($"An application's name has 1 to {AppSizeBytesMax} bytes.");
+        }
+
+        if (!create && !Directory.Exists(directory))
+        {
+            throw new CliException(
+                ExitCodes.NotFound, $"There is no repository at '{directory}'.",
+                "Choose one with --data or LEDGER_DATA; a first 'ledger page put' makes one.");
+        }
+
+        var options = new RepositoryOptions { CreateIfMissing = create, Durability = durability };
+        var repository = await Repository.OpenAsync(directory, options, cancellationToken);
+        Session? session = null;
+        try
+        {
+            session = new Session(repository, await repository.GetLedgerAsync(app, cancellationToken));
+            return session;
+        }
+        finally
+        {
+            if (session is null)
+            {
+                await repository.DisposeAsync();
+            }
+        }
+    }
+
+    /// <summary>Opens a page to read it; one that is not stored is <em>not found</em>.</summary>
+    public async Task<IPage> OpenStoredPageAsync(PageId id, CancellationToken cancellationToken)
+    {
+        if (!await Ledger.PageExistsAsync(id, cancellationToken))
+        {
+            throw new CliException(
+                ExitCodes.NotFound, $"Application '{Ledger.Name}' has no page {NameOf(id)}.",
+                "'ledger page list' lists the pages there are.");
+        }
+
+        return await Ledger.GetPageAsync(id, cancellationToken);
+    }
+
+    /// <summary>Checks everything, reporting objects as they are read.</summary>
+    public Task<VerifyReport> VerifyAsync(Progress progress, CancellationToken cancellationToken) =>
+        Repository.VerifyAsync(new ObjectsRead(progress), cancellationToken);
+
+    /// <summary>A page's name for a message.</summary>
+    public static string NameOf(PageId id) => id == PageId.Root ? "root" : id.ToString();
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => Repository.DisposeAsync();
+
+    /// <summary>Reports at once: the library's own would go through the thread pool, after the end.</summary>
+    private sealed class ObjectsRead(Progress progress) : IProgress<long>
+    {
+        /// <inheritdoc/>
+        public void Report(long value) => progress.Report(value, null);
+    }
+}
