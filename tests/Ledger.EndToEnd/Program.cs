@@ -1,0 +1,10 @@
+using Ledger.EndToEnd.Kill;
+using Ledger.EndToEnd.Memory;
+
+// A child process of the suites: which one, and its arguments.
+return args switch
+{
+    ["kill", ..] => await KillChild.RunAsync(args[1..]),
+    ["memory", ..] => await MemoryChild.RunAsync(args[1..]),
+    _ => 2,
+};
