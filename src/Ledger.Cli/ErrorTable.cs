@@ -12,7 +12,8 @@ internal static class ErrorTable
     {
         CliException known => known,
         LedgerException ledger => Of(ledger),
-        FileNotFoundException or DirectoryNotFoundException => new(ExitCodes.NotFound, error.Message, "Check the path."),
+        FileNotFoundException or DirectoryNotFoundException =>
+            new(ExitCodes.NotFound, error.Message, "Check the path."),
         UnauthorizedAccessException => new(ExitCodes.Denied, error.Message, "Check who owns the file."),
         DiskFullException => new(ExitCodes.Unavailable, error.Message, "Free some space and run it again."),
         IOException => new(ExitCodes.Failed, error.Message),

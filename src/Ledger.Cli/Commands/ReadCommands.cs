@@ -5,7 +5,7 @@ using Ledger.Pages;
 
 namespace Ledger.Cli.Commands;
 
-/// <summary><c>get</c>, <c>keys</c>, <c>scan</c> and <c>count</c>: a state of a page, the current or an earlier one.</summary>
+/// <summary><c>get</c>, <c>keys</c>, <c>scan</c> and <c>count</c>: the current state of a page, or an earlier one.</summary>
 internal static class ReadCommands
 {
     /// <summary>Builds the commands.</summary>
@@ -48,7 +48,10 @@ internal static class ReadCommands
     private static Command CreateKeys(CommonOptions common)
     {
         var range = new RangeOptions();
-        var command = new Command("keys", "List the keys, ascending") { common.KeyEncoding, common.AsOf, common.Prefix };
+        var command = new Command("keys", "List the keys, ascending")
+        {
+            common.KeyEncoding, common.AsOf, common.Prefix,
+        };
         range.AddTo(command);
         CommandContext.SetAction(command, common, async context =>
         {

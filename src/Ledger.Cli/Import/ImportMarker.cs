@@ -25,6 +25,6 @@ internal sealed partial record ImportMarker(long FromLine, long ToLine, string P
     /// <summary>The commit's message.</summary>
     public override string ToString() => $"import lines {FromLine + 1}-{ToLine} (to {Prefix}) of {Source}";
 
-    [GeneratedRegex(@"^import lines (?<from>\d{1,18})-(?<to>\d{1,18}) \(to (?<prefix>[0-9a-f]{32})\) of (?<source>.*)$")]
+    [GeneratedRegex(@"^import lines (?<from>\d{1,18})-(?<to>\d{1,18}) \(to (?<prefix>[\da-f]{32})\) of (?<source>.*)$")]
     private static partial Regex Pattern();
 }

@@ -38,9 +38,9 @@ internal sealed record ImportResult(long Entries, long Commits, long Skipped);
 /// batches before stay.
 /// </summary>
 /// <remarks>
-/// The message of each batch's commit names the lines in it and a hash of everything up to its end. A later run over the
-/// same source skips a batch when its lines still hash to what the commit says, so it goes on where the last one was
-/// killed; from the first difference on, rows are put again, and those that change nothing make no commit.
+/// The message of each batch's commit names the lines in it and a hash of everything up to its end. A later run over
+/// the same source skips a batch when its lines still hash to what the commit says, so it goes on where the last one
+/// was killed; from the first difference on, rows are put again, and those that change nothing make no commit.
 /// </remarks>
 /// <param name="page">The page.</param>
 /// <param name="options">How.</param>

@@ -17,7 +17,7 @@ internal readonly record struct JsonRow(byte[] Key, ReadOnlyMemory<byte> Value)
     /// <summary>
     /// Reads <c>{"key":…,"value":…}</c>, as export writes it; a value that is not a string stands for its compact JSON.
     /// </summary>
-    /// <exception cref="FormatException">It is something else; the message is a clause that says what is wrong.</exception>
+    /// <exception cref="FormatException">It is something else; the message says what, as a clause.</exception>
     public static JsonRow Parse(ReadOnlyMemory<byte> line)
     {
         using var document = ParseObject(line);
@@ -34,7 +34,7 @@ internal readonly record struct JsonRow(byte[] Key, ReadOnlyMemory<byte> Value)
     }
 
     /// <summary>Reads any object: one of its members is the key, and its compact JSON the value.</summary>
-    /// <exception cref="FormatException">It is something else; the message is a clause that says what is wrong.</exception>
+    /// <exception cref="FormatException">It is something else; the message says what, as a clause.</exception>
     public static JsonRow Parse(ReadOnlyMemory<byte> line, string keyField)
     {
         using var document = ParseObject(line);

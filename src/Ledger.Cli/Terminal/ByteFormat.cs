@@ -53,7 +53,7 @@ internal static class ByteFormats
     /// <summary>Whether the bytes can stand in text and in a JSON string.</summary>
     public static bool IsText(ReadOnlySpan<byte> content) => Utf8.IsValid(content);
 
-    /// <summary>Bytes for a message: text when they are text without control characters, hexadecimal otherwise.</summary>
+    /// <summary>Bytes for a message: text when they are printable text, hexadecimal otherwise.</summary>
     public static string Quote(ReadOnlySpan<byte> content) =>
         IsText(content) && content.IndexOfAnyInRange((byte)0, (byte)31) < 0
             ? $"'{Encoding.UTF8.GetString(content)}'"

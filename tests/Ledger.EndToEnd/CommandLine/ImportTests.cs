@@ -52,7 +52,9 @@ public sealed class ImportTests : IDisposable
     [InlineData("{\"key\":\"k\"}", "it has no \"value\"")]
     [InlineData("{\"key\":\"\",\"value\":\"1\"}", "its key has 0 bytes, not 1 to 1024")]
     [InlineData("{\"key\":\"k\",\"value\":\"?\",\"encoding\":\"base64\"}", "its \"value\" is not base64")]
-    [InlineData("{\"key\":\"k\",\"value\":\"?\",\"encoding\":\"rot13\"}", "'rot13' is no encoding: it is \"utf8\" or \"base64\"")]
+    [InlineData(
+        "{\"key\":\"k\",\"value\":\"?\",\"encoding\":\"rot13\"}",
+        "'rot13' is no encoding: it is \"utf8\" or \"base64\"")]
     public async Task A_malformed_line_is_named_and_only_its_batch_is_dropped(string line, string fault)
     {
         _shell.Directory.Write(

@@ -7,8 +7,8 @@ using Xunit;
 namespace Ledger.EndToEnd.Kill;
 
 /// <summary>
-/// A child that writes is killed with SIGKILL again and again in the same directory. Each time: every acknowledged write
-/// is there, no transaction is half there, and everything verifies.
+/// A child that writes is killed with SIGKILL again and again in the same directory. Each time: every acknowledged
+/// write is there, no transaction is half there, and everything verifies.
 /// </summary>
 public sealed class KillTests
 {

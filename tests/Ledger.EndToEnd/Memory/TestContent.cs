@@ -62,7 +62,7 @@ internal sealed class TestContent(long sizeBytes) : Stream
 
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
-    /// <summary>A word is a function of its index alone: how the reads are split does not show in the content.</summary>
+    /// <summary>A word is a function of its index alone: how reads are split does not show in the content.</summary>
     private static ulong WordAt(long index)
     {
         var mixed = unchecked((ulong)index * 0x9E37_79B9_7F4A_7C15);
