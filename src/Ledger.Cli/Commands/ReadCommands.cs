@@ -5,7 +5,9 @@ using Ledger.Pages;
 
 namespace Ledger.Cli.Commands;
 
-/// <summary><c>get</c>, <c>keys</c>, <c>scan</c> and <c>count</c>: the current state of a page, or an earlier one.</summary>
+/// <summary>
+/// <c>get</c>, <c>keys</c>, <c>scan</c> and <c>count</c>: the current state of a page, or an earlier one.
+/// </summary>
 internal static class ReadCommands
 {
     /// <summary>Builds the commands.</summary>

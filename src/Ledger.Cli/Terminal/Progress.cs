@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace Ledger.Cli.Terminal;
 
-/// <summary>Says how far long work is: a bar on a terminal, a line on standard error every two seconds otherwise.</summary>
+/// <summary>
+/// Says how far long work is: a bar on a terminal, a line on standard error every two seconds otherwise.
+/// </summary>
 internal sealed class Progress : IDisposable
 {
     private const int BarWidth = 30;
