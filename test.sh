@@ -57,9 +57,9 @@ suite() { # project directory: runs its tests and adds up what the result file s
         failed=$((failed + $(counter "$file" failed)))
         skipped=$((skipped + total - $(counter "$file" executed)))
     fi
-    # A suite that died has no failed test to count, and must fail all the same.
-    if [ "$status" -ne 0 ] && { [ ! -f "$file" ] || [ "$(counter "$file" failed)" = 0 ]; }; then
-        echo "$name ended with exit code $status without naming a failed test." >&2
+    # A suite that died or ran nothing has no failed test to count, and must fail all the same.
+    if [ ! -f "$file" ] || [ "$total" = 0 ] || { [ "$status" -ne 0 ] && [ "$(counter "$file" failed)" = 0 ]; }; then
+        echo "$name ended with exit code $status and without the result of every test." >&2
         failed=$((failed + 1))
     fi
     echo "== $name: $((SECONDS - begin)) s"

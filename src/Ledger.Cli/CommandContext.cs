@@ -47,6 +47,10 @@ internal sealed class CommandContext(
     public Task<Session> OpenAsync(bool create) => Session.OpenAsync(
         common.DirectoryOf(Parse), Parse.GetValue(common.App)!, create, Parse.GetValue(common.Durability), Token);
 
+    /// <summary>Opens the repository that is meant, without an application.</summary>
+    public Task<Repository> OpenRepositoryAsync() => Session.OpenRepositoryAsync(
+        common.DirectoryOf(Parse), create: false, Objects.Durability.Flushed, Token);
+
     /// <summary>The prefix that is meant; empty when none is given.</summary>
     public byte[] Prefix => KeyOrNull(common.Prefix) ?? [];
 

@@ -22,10 +22,10 @@ internal sealed class Session : IAsyncDisposable
     /// <summary>The application's pages.</summary>
     public ILedger Ledger { get; }
 
-    /// <summary>Opens the repository in a directory.</summary>
+    /// <summary>Opens the repository in a directory, and an application in it.</summary>
     /// <param name="directory">The directory.</param>
     /// <param name="app">The application.</param>
-    /// <param name="create">Make the repository when there is none; otherwise that is <em>not found</em>.</param>
+    /// <param name="create">Make what is missing of both; otherwise that is <em>not found</em>.</param>
     /// <param name="durability">What an acknowledged write has survived.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     public static async Task<Session> OpenAsync(
@@ -36,18 +36,17 @@ internal sealed class Session : IAsyncDisposable
             throw CliException.Usage($"An application's name has 1 to {AppSizeBytesMax} bytes.");
         }
 
-        if (!create && !Directory.Exists(directory))
-        {
-            throw new CliException(
-                ExitCodes.NotFound, $"There is no repository at '{directory}'.",
-                "Choose one with --data or LEDGER_DATA; a first 'ledger page put' makes one.");
-        }
-
-        var options = new RepositoryOptions { CreateIfMissing = create, Durability = durability };
-        var repository = await Repository.OpenAsync(directory, options, cancellationToken);
+        var repository = await OpenRepositoryAsync(directory, create, durability, cancellationToken);
         Session? session = null;
         try
         {
+            if (!create && !(await repository.ListLedgersAsync(cancellationToken)).Contains(app))
+            {
+                throw new CliException(
+                    ExitCodes.NotFound, $"The repository at '{directory}' has no application '{app}'.",
+                    "Choose one with --app; a first 'ledger page put' makes one.");
+            }
+
             session = new Session(repository, await repository.GetLedgerAsync(app, cancellationToken));
             return session;
         }
@@ -58,6 +57,22 @@ internal sealed class Session : IAsyncDisposable
                 await repository.DisposeAsync();
             }
         }
+    }
+
+    /// <summary>Opens the repository in a directory.</summary>
+    /// <inheritdoc cref="OpenAsync"/>
+    public static async Task<Repository> OpenRepositoryAsync(
+        string directory, bool create, Durability durability, CancellationToken cancellationToken)
+    {
+        if (!create && !Directory.Exists(directory))
+        {
+            throw new CliException(
+                ExitCodes.NotFound, $"There is no repository at '{directory}'.",
+                "Choose one with --data or LEDGER_DATA; a first 'ledger page put' makes one.");
+        }
+
+        var options = new RepositoryOptions { CreateIfMissing = create, Durability = durability };
+        return await Repository.OpenAsync(directory, options, cancellationToken);
     }
 
     /// <summary>Opens a page to read it; one that is not stored is <em>not found</em>.</summary>
@@ -74,8 +89,9 @@ internal sealed class Session : IAsyncDisposable
     }
 
     /// <summary>Checks everything, reporting objects as they are read.</summary>
-    public Task<VerifyReport> VerifyAsync(Progress progress, CancellationToken cancellationToken) =>
-        Repository.VerifyAsync(new ObjectsRead(progress), cancellationToken);
+    public static Task<VerifyReport> VerifyAsync(
+        Repository repository, Progress progress, CancellationToken cancellationToken) =>
+        repository.VerifyAsync(new ObjectsRead(progress), cancellationToken);
 
     /// <summary>A page's name for a message.</summary>
     public static string NameOf(PageId id) => id == PageId.Root ? "root" : id.ToString();

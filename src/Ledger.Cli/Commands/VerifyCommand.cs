@@ -12,11 +12,11 @@ internal static class VerifyCommand
         var command = new Command("verify", "Read and check everything that is reachable, and the log's checksums");
         CommandContext.SetAction(command, common, async context =>
         {
-            await using var session = await context.OpenAsync(create: false);
+            await using var repository = await context.OpenRepositoryAsync();
             VerifyReport report;
             using (var progress = new Progress("objects"))
             {
-                report = await session.VerifyAsync(progress, context.Token);
+                report = await Session.VerifyAsync(repository, progress, context.Token);
             }
 
             Write(context.Output, report);

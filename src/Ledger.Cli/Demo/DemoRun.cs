@@ -85,7 +85,7 @@ internal sealed class DemoRun(Output output, string directory)
 
     private async Task<string> OpenAsync(CancellationToken cancellationToken)
     {
-        _session = await Session.OpenAsync(
+        _session = await Cli.Session.OpenAsync(
             directory, "demo", create: true, Durability.Flushed, cancellationToken);
         _page = await _session.Ledger.GetPageAsync(PageId.Root, cancellationToken);
         return directory;
@@ -228,7 +228,7 @@ internal sealed class DemoRun(Output output, string directory)
     private async Task<string> VerifyAsync(CancellationToken cancellationToken)
     {
         using var progress = new Progress("objects");
-        var report = await Session.VerifyAsync(progress, cancellationToken);
+        var report = await Cli.Session.VerifyAsync(Session.Repository, progress, cancellationToken);
         Check(report.Problems.Count == 0, "verify finds no problem");
         return $"{report.Objects} objects of {report.Bytes} bytes and {report.Commits} commits, no problems";
     }
@@ -260,7 +260,7 @@ internal sealed class DemoRun(Output output, string directory)
     {
         await HeadAsync(cancellationToken);
         using var progress = new Progress("objects");
-        return (await Session.VerifyAsync(progress, cancellationToken)).LogBytes;
+        return (await Cli.Session.VerifyAsync(Session.Repository, progress, cancellationToken)).LogBytes;
     }
 
     private static byte[] Named(string name) => Encoding.UTF8.GetBytes($"{{\"name\":\"{name}\"}}");

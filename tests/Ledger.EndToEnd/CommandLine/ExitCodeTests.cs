@@ -65,13 +65,16 @@ public sealed class ExitCodeTests : IDisposable
     [InlineData("log")]
     [InlineData("history a")]
     [InlineData("watch")]
-    public async Task Reading_a_page_that_is_not_stored_is_exit_code_3(string arguments)
+    public async Task Reading_a_page_or_an_application_that_is_not_stored_is_exit_code_3(string arguments)
     {
+        var page = new string('1', 32);
         await _shell.DoAsync("page", "put", "a", "1");
 
-        var message = await _shell.FailAsync(3, ["page", .. arguments.Split(' '), "--app", "other"]);
+        var noPage = await _shell.FailAsync(3, ["page", .. arguments.Split(' '), "--page", page]);
+        var noApp = await _shell.FailAsync(3, ["page", .. arguments.Split(' '), "--app", "other"]);
 
-        Assert.Equal("Application 'other' has no page root.", message);
+        Assert.Equal($"Application 'default' has no page {page}.", noPage);
+        Assert.Equal("The repository at '.ledger' has no application 'other'.", noApp);
     }
 
     [Fact]
