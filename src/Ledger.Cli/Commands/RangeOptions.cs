@@ -62,5 +62,5 @@ internal sealed class RangeOptions
         context.Parse.GetValue(_limit) is { } limit ? items.Take(limit) : items;
 
     private static ReadOnlyMemory<byte>? Bound(CommandContext context, Option<string?> option) =>
-        context.KeyOrNull(option) is { } key ? key : null;
+        context.KeyOrNull(option) is { } key ? key.AsMemory() : (ReadOnlyMemory<byte>?)null;
 }

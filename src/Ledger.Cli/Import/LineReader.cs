@@ -29,7 +29,7 @@ internal sealed class LineReader(Stream stream)
             scanned = _end - _start;
             if (_isAtEnd)
             {
-                return scanned == 0 ? null : Take(scanned, terminatorLength: 0);
+                return scanned == 0 ? (ReadOnlyMemory<byte>?)null : Take(scanned, terminatorLength: 0);
             }
 
             await FillAsync(cancellationToken);

@@ -141,7 +141,7 @@ public sealed class ExitCodeTests : IDisposable
 
         // The shell's own pipe: 800 KB do not fit into it, so the writer meets its end.
         var cli = Path.Combine(AppContext.BaseDirectory, "Ledger.Cli.dll");
-        using var child = Child.Start(
+        using var child = Child.StartProgram(
             "bash", _shell.Directory.Path,
             ["-c", $"dotnet '{cli}' page scan | head -n 1 | wc -l; echo ${{PIPESTATUS[0]}}"]);
         var result = await child.EndAsync();
@@ -156,7 +156,7 @@ public sealed class ExitCodeTests : IDisposable
         await _shell.DoAsync("page", "put", "b", "two\n");
 
         var cli = Path.Combine(AppContext.BaseDirectory, "Ledger.Cli.dll");
-        using var child = Child.Start(
+        using var child = Child.StartProgram(
             "bash", _shell.Directory.Path,
             ["-c", $"{{ dotnet '{cli}' page get a; dotnet '{cli}' page get b; }} > out"]);
         await child.EndAsync();

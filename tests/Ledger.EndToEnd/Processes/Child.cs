@@ -28,14 +28,14 @@ internal sealed class Child : IDisposable
     /// <param name="directory">Where it runs.</param>
     /// <param name="arguments">Its arguments.</param>
     public static Child Start(string assembly, string directory, params IEnumerable<string> arguments) =>
-        Start("dotnet", directory, [Path.Combine(AppContext.BaseDirectory, assembly), .. arguments]);
+        StartProgram("dotnet", directory, [Path.Combine(AppContext.BaseDirectory, assembly), .. arguments]);
 
     /// <summary>Starts the command line.</summary>
     public static Child StartLedger(string directory, params IEnumerable<string> arguments) =>
         Start("Ledger.Cli.dll", directory, arguments);
 
     /// <summary>Starts a program.</summary>
-    public static Child Start(string program, string directory, IReadOnlyList<string> arguments)
+    public static Child StartProgram(string program, string directory, IReadOnlyList<string> arguments)
     {
         var start = new ProcessStartInfo(program)
         {
