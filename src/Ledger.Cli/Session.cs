@@ -100,9 +100,9 @@ internal sealed class Session : IAsyncDisposable
     public ValueTask DisposeAsync() => Repository.DisposeAsync();
 
     /// <summary>Reports at once: the library's own would go through the thread pool, after the end.</summary>
-    private sealed class ObjectsRead(Progress progress) : IProgress<long>
+    private sealed class ObjectsRead(Progress progress) : IProgress<VerifyReport>
     {
         /// <inheritdoc/>
-        public void Report(long value) => progress.Report(value, null);
+        public void Report(VerifyReport value) => progress.Report(value.Objects, null);
     }
 }
