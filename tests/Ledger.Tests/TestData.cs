@@ -30,7 +30,7 @@ internal static class TestData
         var beginning = Convert.ToHexString(written.AsSpan(0, Math.Min(written.Length, 400)));
         Assert.True(
             File.Exists(PathOf(path)) && written.AsSpan().SequenceEqual(ReadBytes(path)),
-            $"tests/data/{path} is not what is written now. If a new format is meant, keep the old file under another " +
+            $"tests/data/{path} is not what is written. If a new format is meant, keep the old file under another " +
             $"name and run with LEDGER_ACCEPT=1. It begins {beginning}");
     }
 }

@@ -8,7 +8,9 @@ using Xunit.Abstractions;
 
 namespace Ledger.Tests.Pages;
 
-/// <summary>The crash enumeration again, a storey higher: a whole repository with puts, folds, transactions and values.</summary>
+/// <summary>
+/// The crash enumeration again, a storey higher: a whole repository with puts, folds, transactions and values.
+/// </summary>
 public sealed class PageCrashTests(ITestOutputHelper output)
 {
     private const string Root = "/disk/repository";

@@ -7,7 +7,9 @@ using Xunit;
 
 namespace Ledger.Tests.Objects.Segments;
 
-/// <summary>The byte layouts of docs/formats/log.md and run.md: fixed by a store that is checked in, closed to all else.</summary>
+/// <summary>
+/// The byte layouts of docs/formats/log.md and run.md: fixed by a store that is checked in, closed to all else.
+/// </summary>
 public sealed class LogFormatTests
 {
     private const string Golden = "golden/store-1";
