@@ -266,7 +266,9 @@ internal sealed class LogTail
 
             var copy = header.Value with
             {
-                Segment = target.Number, FlushedTo = _flushedTo, PreviousChecksum = end.Checksum,
+                Segment = target.Number,
+                FlushedTo = _flushedTo,
+                PreviousChecksum = end.Checksum,
             };
             var checksum = copy.Seal(record);
             var offset = target.OffsetOf(end.Position);

@@ -124,7 +124,11 @@ internal sealed record Manifest
         reader.ExpectEnd();
         return new Manifest
         {
-            StoreId = storeId, Segments = segments, Runs = runs, Recovery = recovery, CleanClose = clean,
+            StoreId = storeId,
+            Segments = segments,
+            Runs = runs,
+            Recovery = recovery,
+            CleanClose = clean,
         };
     }
 

@@ -108,7 +108,11 @@ internal static class StoreOpening
         runtime.Random.Fill(id);
         var manifest = new Manifest
         {
-            StoreId = new Guid(id, bigEndian: true), Segments = [], Runs = [], Recovery = default, CleanClose = null,
+            StoreId = new Guid(id, bigEndian: true),
+            Segments = [],
+            Runs = [],
+            Recovery = default,
+            CleanClose = null,
         };
         manifest.Write(runtime.Files, directory, options.Bugs);
         return manifest;

@@ -31,7 +31,10 @@ internal sealed class CrashScript(Durability durability, PlantedBugs bugs)
 
     private SegmentStoreOptions Options => new()
     {
-        SegmentSizeBytes = 24 << 10, CheckpointSizeBytes = 9 << 10, CloseCheckpointSizeBytes = 4 << 10, Bugs = bugs,
+        SegmentSizeBytes = 24 << 10,
+        CheckpointSizeBytes = 9 << 10,
+        CloseCheckpointSizeBytes = 4 << 10,
+        Bugs = bugs,
     };
 
     /// <summary>A disk on which the script can run.</summary>

@@ -13,7 +13,9 @@ public sealed class DiskTroubleTests
 
     private static readonly SegmentStoreOptions Small = new()
     {
-        SegmentSizeBytes = 24 << 10, CheckpointSizeBytes = 9 << 10, CloseCheckpointSizeBytes = 4 << 10,
+        SegmentSizeBytes = 24 << 10,
+        CheckpointSizeBytes = 9 << 10,
+        CloseCheckpointSizeBytes = 4 << 10,
     };
 
     [Theory]

@@ -61,7 +61,9 @@ public sealed class LogFormatTests
         {
             StoreId = new Guid("00112233-4455-6677-8899-aabbccddeeff"),
             Segments = [new(1, 0, 5_000, 4_000), new(3, 5_000, long.MaxValue, 77)],
-            Runs = [new(2, 8_192)], Recovery = new(6_000, 0xDEADBEEF), CleanClose = new(7_000, 0xCAFEF00D),
+            Runs = [new(2, 8_192)],
+            Recovery = new(6_000, 0xDEADBEEF),
+            CleanClose = new(7_000, 0xCAFEF00D),
         };
 
         MutationFuzz.Run(

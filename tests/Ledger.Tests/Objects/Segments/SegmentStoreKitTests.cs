@@ -23,7 +23,9 @@ public sealed class SegmentStoreInSmallPiecesTests : SegmentStoreKit
 
     private protected override SegmentStoreOptions Options => new()
     {
-        SegmentSizeBytes = 8 << 10, CheckpointSizeBytes = 2 << 10, CloseCheckpointSizeBytes = 1,
+        SegmentSizeBytes = 8 << 10,
+        CheckpointSizeBytes = 2 << 10,
+        CloseCheckpointSizeBytes = 1,
     };
 }
 
