@@ -49,15 +49,19 @@ internal sealed class SegmentLog(
     public Task AppendAsync(LogMember member)
     {
         bool leads;
+        Task<bool> turn;
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_closed, typeof(SegmentStore));
             _waiting.Enqueue(member);
             leads = !_leading;
             _leading = true;
+
+            // Taken here: a member that is promoted before it waits has another turn from then on.
+            turn = member.Turn;
         }
 
-        return CompleteAsync(member, leads);
+        return CompleteAsync(member, leads, turn);
     }
 
     /// <summary>Completes when everything written so far is on the medium.</summary>
@@ -98,7 +102,7 @@ internal sealed class SegmentLog(
         _closing.Dispose();
     }
 
-    private async Task CompleteAsync(LogMember member, bool leads)
+    private async Task CompleteAsync(LogMember member, bool leads, Task<bool> turn)
     {
         if (leads)
         {
@@ -106,7 +110,7 @@ internal sealed class SegmentLog(
         }
         else
         {
-            leads = await member.Turn;
+            leads = await turn;
         }
 
         if (leads)
