@@ -224,14 +224,15 @@ public sealed class Repository : IAsyncDisposable
 
     private async Task<IObjectStore> OpenStoreAsync(string path, CancellationToken cancellationToken)
     {
-        if (_options.ReadOnly && !await _runtime.Offload(
-            static state => state._directory.HasStore(state.path), (_directory, path)))
+        var isThere = await _runtime.Offload(
+            static state => state._directory.HasStore(state.path), (_directory, path));
+        if (_options.ReadOnly && !isThere)
         {
             // A ledger that was never made reads as an empty one.
             return new ScratchObjectStore(new MemoryObjectStore());
         }
 
-        if (!_options.ReadOnly)
+        if (!isThere)
         {
             await _runtime.Offload(
                 static directory =>

@@ -60,12 +60,9 @@ internal sealed class RepositoryDirectory : IDisposable
     /// <summary>Makes the directory above the stores, durably.</summary>
     public void PrepareForStores()
     {
-        var path = Path.Combine(_path, LedgersName);
-        if (!_files.DirectoryExists(path))
-        {
-            _files.CreateDirectory(path);
-            _files.FlushDirectory(_path);
-        }
+        // Flushed also when it is there: whoever made it may have died before that.
+        _files.CreateDirectory(Path.Combine(_path, LedgersName));
+        _files.FlushDirectory(_path);
     }
 
     /// <summary>Where the stores are that were ever made, in ordinal order.</summary>
@@ -182,6 +179,8 @@ internal sealed class RepositoryDirectory : IDisposable
             file.Flush();
         }
 
+        // Also when the directory was there: whoever made it may have died before its name was on disk.
+        files.FlushDirectory(ParentOf(path));
         files.Rename(newPath, Path.Combine(path, RepositoryFile.Name));
         files.FlushDirectory(path);
         return created;

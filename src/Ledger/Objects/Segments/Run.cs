@@ -283,7 +283,17 @@ internal sealed class Run : IDisposable
 
     private void ReadBlock(long index, Span<byte> block)
     {
-        var read = _file.ReadFully(index * RunFormat.BlockSizeBytes, block);
+        int read;
+        try
+        {
+            read = _file.ReadFully(index * RunFormat.BlockSizeBytes, block);
+        }
+        catch (IOException error)
+        {
+            throw new StoreUnavailableException(
+                StoreUnavailableReason.InputOutput, $"The disk refused a read of run {Number}. {error.Message}", error);
+        }
+
         if (read != block.Length || !RunFormat.BlockMatches(block))
         {
             throw new CorruptObjectException($"block {index} of run {Number} does not match its checksum");

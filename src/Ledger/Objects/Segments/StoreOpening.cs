@@ -49,7 +49,7 @@ internal static class StoreOpening
                 throw NoStore(directory);
             }
 
-            CreateDirectory(runtime.Files, directory);
+            runtime.Files.CreateDirectory(directory);
         }
 
         var heldLock = TakeLock(runtime.Files, directory, options);
@@ -74,15 +74,6 @@ internal static class StoreOpening
         }
     }
 
-    private static void CreateDirectory(IFileSystem files, string directory)
-    {
-        files.CreateDirectory(directory);
-        if (Path.GetDirectoryName(directory) is { Length: > 0 } parent)
-        {
-            files.FlushDirectory(parent);
-        }
-    }
-
     private static IDisposable? TakeLock(IFileSystem files, string directory, SegmentStoreOptions options)
     {
         var path = Path.Combine(directory, LogFormat.LockName);
@@ -102,6 +93,12 @@ internal static class StoreOpening
         if (LogFormat.SegmentNumbers(names).Any() || LogFormat.RunNumbers(names).Any())
         {
             throw new CorruptObjectException($"'{directory}' has segments or runs, but no manifest");
+        }
+
+        // Also when the directory was there: whoever made it may not have come to flush its name.
+        if (Path.GetDirectoryName(directory) is { Length: > 0 } parent)
+        {
+            runtime.Files.FlushDirectory(parent);
         }
 
         Span<byte> id = stackalloc byte[16];

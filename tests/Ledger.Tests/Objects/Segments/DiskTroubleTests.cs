@@ -38,6 +38,59 @@ public sealed class DiskTroubleTests
     }
 
     [Fact]
+    public void An_operation_that_fails_at_any_point_loses_nothing_that_was_acknowledged()
+    {
+        for (var operation = 1; operation < 200; operation++)
+        {
+            var disk = CrashScript.MakeDisk(operation);
+            disk.Faults.FailAt(disk.Faults.OperationCount + operation);
+
+            var acknowledged = TestRuntime.Create(operation, disk).Run(WriteAndReopenAsync);
+
+            foreach (var loss in new[] { CrashLoss.KeepAll, CrashLoss.LoseAll, CrashLoss.RandomSubset })
+            {
+                var found = TestRuntime.Create(operation, disk.CrashImage(loss, operation)).Run(ReadAllAsync);
+                Assert.True(
+                    acknowledged.IsSubsetOf(found),
+                    $"Operation {operation} failed, then {loss}: found {string.Join(' ', found)}");
+            }
+        }
+    }
+
+    [Fact]
+    public void A_read_that_fails_at_any_point_is_a_typed_error_and_the_next_opening_works()
+    {
+        var disk = CrashScript.MakeDisk(1);
+        TestRuntime.Create(1, disk).Run(WriteAndReopenAsync);
+        for (var read = 1; ; read++)
+        {
+            var image = disk.CrashImage(CrashLoss.KeepAll);
+            image.Faults.FailReadAt(read);
+            var problem = TestRuntime.Create(read, image).Run(FindSilentLossAsync);
+            if (image.Faults.ReadCount < read)
+            {
+                Assert.True(read > 20, $"Opening and reading took only {read} reads.");
+                return;
+            }
+
+            var found = TestRuntime.Create(read, image).Run(ReadAllAsync);
+
+            Assert.True(problem is null, $"Read {read} failed: {problem}");
+            Assert.Equal(Enumerable.Range(1, 20), found);
+        }
+    }
+
+    [Fact]
+    public void Reads_that_stop_short_change_nothing()
+    {
+        var disk = CrashScript.MakeDisk(1);
+        disk.Faults.ShortReadProbability = 0.5;
+        TestRuntime.Create(1, disk).Run(WriteAndReopenAsync);
+
+        Assert.Equal(Enumerable.Range(1, 20), TestRuntime.Create(2, disk).Run(ReadAllAsync));
+    }
+
+    [Fact]
     public void A_flush_that_fails_stops_the_store_and_leaves_the_outcome_open()
     {
         var disk = CrashScript.MakeDisk(1);
@@ -164,6 +217,37 @@ public sealed class DiskTroubleTests
 
         await store!.DisposeAsync();
         return refusals;
+    }
+
+    /// <summary>Puts 1 to 20 once each; after a failure of any kind the store is opened again.</summary>
+    private static async Task<HashSet<int>> WriteAndReopenAsync(LedgerRuntime runtime)
+    {
+        var acknowledged = new HashSet<int>();
+        SegmentStore? store = null;
+        for (var i = 1; i <= 20; i++)
+        {
+            try
+            {
+                store ??= await SegmentStore.OpenAsync(runtime, Root, Small, default);
+                await PutAsync(store, i);
+                acknowledged.Add(i);
+            }
+            catch (LedgerException error) when (error is StoreUnavailableException or OutcomeUnknownException)
+            {
+                if (store is not null)
+                {
+                    await store.DisposeAsync();
+                    store = null;
+                }
+            }
+        }
+
+        if (store is not null)
+        {
+            await store.DisposeAsync();
+        }
+
+        return acknowledged;
     }
 
     private static async Task PutAsync(SegmentStore store, int i)
