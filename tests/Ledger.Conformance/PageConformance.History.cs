@@ -254,9 +254,9 @@ public abstract partial class PageConformance
         var expected = new SortedDictionary<string, string>(StringComparer.Ordinal);
         await using (var transaction = await page.BeginTransactionAsync())
         {
-            for (var number = 0; number < 60_000; number++)
+            for (var number = 0; number < 30_000; number++)
             {
-                var (key, value) = ($"{random.Next(50_000):d8}", new string((char)('a' + (number % 26)), 300));
+                var (key, value) = ($"{random.Next(25_000):d8}", new string((char)('a' + (number % 26)), 500));
                 expected[key] = value;
                 await transaction.PutAsync(key, value);
             }

@@ -143,7 +143,7 @@ public abstract partial class PageConformance
             await ledger.Services.Store.ScanRowsAsync("h"u8.ToArray(), default).AnyAsync() &&
             !await ledger.Services.Store.ScanRowsAsync("j"u8.ToArray(), default).AnyAsync());
 
-        Assert.Equal(1, await page.LogAsync().CountAsync());
+        Assert.InRange(await page.LogAsync().CountAsync(), 1, 3);
     }
 
     [Fact]

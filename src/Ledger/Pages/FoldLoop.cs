@@ -23,6 +23,9 @@ internal sealed class FoldLoop(
     /// <summary>Bytes of a branch's journal that make a fold due.</summary>
     public const int SizeBytesMax = 256 * 1024;
 
+    /// <summary>Bytes of a branch's journal above which each write waits for a fold before it returns.</summary>
+    public const long HeldBackSizeBytes = 16L << 20;
+
     /// <summary>A journal is folded when the page has taken no write for so long.</summary>
     public static readonly TimeSpan IdleDelay = TimeSpan.FromSeconds(1);
 

@@ -1,6 +1,7 @@
 using System.IO.Pipelines;
 using Ledger.Commits;
 using Ledger.Objects;
+using Ledger.Runtime;
 using Ledger.Trees;
 
 namespace Ledger.Pages;
@@ -409,6 +410,30 @@ internal sealed class PageConnection : IPage
         }
 
         await _page.Writes.CompleteAsync(write);
+        await HoldBackAsync(write.Branch);
+    }
+
+    /// <summary>
+    /// Makes writers wait for a fold when folds do not keep up with them, so that memory stays bounded.
+    /// </summary>
+    private async ValueTask HoldBackAsync(Branch branch)
+    {
+        lock (_page.Gate)
+        {
+            if (branch.Active.SizeBytes < FoldLoop.HeldBackSizeBytes)
+            {
+                return;
+            }
+        }
+
+        try
+        {
+            await _page.Commits.FoldAsync(branch, CancellationToken.None);
+        }
+        catch (LedgerException)
+        {
+            // The write itself is acknowledged; whoever needs the fold is told why it cannot be made.
+        }
     }
 
     private async Task<Reference> CreateReferenceAsync(

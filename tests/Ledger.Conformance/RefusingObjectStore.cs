@@ -1,0 +1,60 @@
+using Ledger.Objects;
+
+namespace Ledger.Conformance;
+
+/// <summary>A store in front of another, which refuses commits on demand; nothing of a refused one is stored.</summary>
+internal sealed class RefusingObjectStore(IObjectStore inner) : IObjectStore
+{
+    /// <summary>Makes the error of each commit that is to be refused; null for none.</summary>
+    public Func<Durability, Exception?>? Refusal { get; set; }
+
+    public ValueTask<ReadOnlyMemory<byte>?> ReadAsync(
+        ObjectKind kind, ObjectId id, CancellationToken cancellationToken) =>
+        inner.ReadAsync(kind, id, cancellationToken);
+
+    public ValueTask<ReadOnlyMemory<byte>?> ReadRowAsync(
+        ReadOnlyMemory<byte> key, CancellationToken cancellationToken) => inner.ReadRowAsync(key, cancellationToken);
+
+    public IAsyncEnumerable<StoredRow> ScanRowsAsync(
+        ReadOnlyMemory<byte> prefix, CancellationToken cancellationToken) =>
+        inner.ScanRowsAsync(prefix, cancellationToken);
+
+    public IObjectWriter BeginWrite() => new Writer(this, inner.BeginWrite());
+
+    public ValueTask FlushAsync(CancellationToken cancellationToken) => inner.FlushAsync(cancellationToken);
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+
+    private sealed class Writer(RefusingObjectStore store, IObjectWriter inner) : IObjectWriter
+    {
+        public ValueTask<ObjectId> PutAsync(
+            ObjectKind kind, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
+            inner.PutAsync(kind, content, cancellationToken);
+
+        public ValueTask PutAsync(
+            ObjectKind kind, ObjectId id, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
+            inner.PutAsync(kind, id, content, cancellationToken);
+
+        public ValueTask<bool> ContainsAsync(ObjectId id, CancellationToken cancellationToken) =>
+            inner.ContainsAsync(id, cancellationToken);
+
+        public ReadOnlyMemory<byte>? TryGetWaiting(ObjectId id) => inner.TryGetWaiting(id);
+
+        public void SetRow(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value) => inner.SetRow(key, value);
+
+        public void DeleteRow(ReadOnlyMemory<byte> key) => inner.DeleteRow(key);
+
+        public void DeleteRows(ReadOnlyMemory<byte> fromInclusive, ReadOnlyMemory<byte> toExclusive) =>
+            inner.DeleteRows(fromInclusive, toExclusive);
+
+        public ValueTask WriteAheadAsync(CancellationToken cancellationToken) =>
+            inner.WriteAheadAsync(cancellationToken);
+
+        public ValueTask CommitAsync(Durability durability, CancellationToken cancellationToken) =>
+            store.Refusal?.Invoke(durability) is { } error
+                ? ValueTask.FromException(error)
+                : inner.CommitAsync(durability, cancellationToken);
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
+}
