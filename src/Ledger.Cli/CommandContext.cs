@@ -9,9 +9,10 @@ namespace Ledger.Cli;
 /// <param name="parse">The command line.</param>
 /// <param name="common">The shared options.</param>
 /// <param name="output">Standard output.</param>
+/// <param name="errors">Where the library's warnings go.</param>
 /// <param name="cancellationToken">Ctrl-C.</param>
 internal sealed class CommandContext(
-    ParseResult parse, CommonOptions common, Output output, CancellationToken cancellationToken)
+    ParseResult parse, CommonOptions common, Output output, ErrorLog errors, CancellationToken cancellationToken)
 {
     private const int KeySizeBytesMax = 1024;
 
@@ -38,18 +39,28 @@ internal sealed class CommandContext(
         command.SetAction(async (parse, cancellationToken) =>
         {
             using var output = new Output(StandardStreams.OpenOutput(), common.IsJson(parse));
-            var exitCode = await work(new CommandContext(parse, common, output, cancellationToken));
-            output.Flush();
-            return exitCode;
+            using var errors = new ErrorLog();
+            try
+            {
+                var exitCode = await work(new CommandContext(parse, common, output, errors, cancellationToken));
+                output.Flush();
+                return exitCode == ExitCodes.Done && errors.HasErrors ? ExitCodes.Failed : exitCode;
+            }
+            catch (CliException absent) when (absent.ExitCode == ExitCodes.NotFound && errors.HasErrors)
+            {
+                // In a damaged store nobody can say that something is not there.
+                throw new CliException(
+                    ExitCodes.Failed, absent.Message, "It may be in what is damaged: see 'ledger verify'.", absent);
+            }
         });
 
     /// <summary>Opens the repository that is meant.</summary>
     public Task<Session> OpenAsync(bool create) => Session.OpenAsync(
-        common.DirectoryOf(Parse), Parse.GetValue(common.App)!, create, Parse.GetValue(common.Durability), Token);
+        common.DirectoryOf(Parse), Parse.GetValue(common.App)!, OptionsOf(create), Token);
 
     /// <summary>Opens the repository that is meant, without an application.</summary>
     public Task<Repository> OpenRepositoryAsync() => Session.OpenRepositoryAsync(
-        common.DirectoryOf(Parse), create: false, Objects.Durability.Flushed, Token);
+        common.DirectoryOf(Parse), OptionsOf(create: false), Token);
 
     /// <summary>The prefix that is meant; empty when none is given.</summary>
     public byte[] Prefix => KeyOrNull(common.Prefix) ?? [];
@@ -85,4 +96,11 @@ internal sealed class CommandContext(
 
     /// <summary>ASCII text as a piece of a line.</summary>
     public static ReadOnlyMemory<byte> Text(string text) => Encoding.UTF8.GetBytes(text);
+
+    private RepositoryOptions OptionsOf(bool create) => new()
+    {
+        CreateIfMissing = create,
+        Durability = Parse.GetValue(common.Durability),
+        LoggerFactory = errors,
+    };
 }

@@ -1,6 +1,5 @@
 using System.Text;
 using Ledger.Cli.Terminal;
-using Ledger.Objects;
 using Ledger.Pages;
 
 namespace Ledger.Cli;
@@ -25,22 +24,21 @@ internal sealed class Session : IAsyncDisposable
     /// <summary>Opens the repository in a directory, and an application in it.</summary>
     /// <param name="directory">The directory.</param>
     /// <param name="app">The application.</param>
-    /// <param name="create">Make what is missing of both; otherwise that is <em>not found</em>.</param>
-    /// <param name="durability">What an acknowledged write has survived.</param>
+    /// <param name="options">How; what is missing of both is made as these say, or is <em>not found</em>.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     public static async Task<Session> OpenAsync(
-        string directory, string app, bool create, Durability durability, CancellationToken cancellationToken)
+        string directory, string app, RepositoryOptions options, CancellationToken cancellationToken)
     {
         if (Encoding.UTF8.GetByteCount(app) is < 1 or > AppSizeBytesMax)
         {
             throw CliException.Usage($"An application's name has 1 to {AppSizeBytesMax} bytes.");
         }
 
-        var repository = await OpenRepositoryAsync(directory, create, durability, cancellationToken);
+        var repository = await OpenRepositoryAsync(directory, options, cancellationToken);
         Session? session = null;
         try
         {
-            if (!create && !(await repository.ListLedgersAsync(cancellationToken)).Contains(app))
+            if (!options.CreateIfMissing && !(await repository.ListLedgersAsync(cancellationToken)).Contains(app))
             {
                 throw new CliException(
                     ExitCodes.NotFound, $"The repository at '{directory}' has no application '{app}'.",
@@ -62,16 +60,15 @@ internal sealed class Session : IAsyncDisposable
     /// <summary>Opens the repository in a directory.</summary>
     /// <inheritdoc cref="OpenAsync"/>
     public static async Task<Repository> OpenRepositoryAsync(
-        string directory, bool create, Durability durability, CancellationToken cancellationToken)
+        string directory, RepositoryOptions options, CancellationToken cancellationToken)
     {
-        if (!create && !Directory.Exists(directory))
+        if (!options.CreateIfMissing && !Directory.Exists(directory))
         {
             throw new CliException(
                 ExitCodes.NotFound, $"There is no repository at '{directory}'.",
                 "Choose one with --data or LEDGER_DATA; a first 'ledger page put' makes one.");
         }
 
-        var options = new RepositoryOptions { CreateIfMissing = create, Durability = durability };
         return await Repository.OpenAsync(directory, options, cancellationToken);
     }
 

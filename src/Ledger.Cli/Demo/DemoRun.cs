@@ -5,7 +5,6 @@ using System.Text.Json;
 using Ledger.Cli.Import;
 using Ledger.Cli.Terminal;
 using Ledger.Commits;
-using Ledger.Objects;
 using Ledger.Pages;
 
 namespace Ledger.Cli.Demo;
@@ -86,7 +85,7 @@ internal sealed class DemoRun(Output output, string directory)
     private async Task<string> OpenAsync(CancellationToken cancellationToken)
     {
         _session = await Cli.Session.OpenAsync(
-            directory, "demo", create: true, Durability.Flushed, cancellationToken);
+            directory, "demo", new RepositoryOptions(), cancellationToken);
         _page = await _session.Ledger.GetPageAsync(PageId.Root, cancellationToken);
         return directory;
     }

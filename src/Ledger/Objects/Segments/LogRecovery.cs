@@ -69,7 +69,8 @@ internal sealed class LogRecovery
         var torn = _damage is null ? LookBehindTheEnd() : null;
         if (_damage is null && _manifest.CleanClose is { } mark && mark.Position > _end.Position)
         {
-            _damage = Missing(mark.Position, "the store was closed cleanly at");
+            // What lies behind the end was acknowledged, then: it is no torn tail.
+            (_damage, torn) = (Missing(mark.Position, "the store was closed cleanly at"), null);
         }
 
         var unflushed = _unflushed.Where(record => record.Position >= _flushedTo).ToList();
