@@ -1,75 +1,98 @@
-using System.Text;
 using Ledger.Conformance;
 using Ledger.Objects;
 using Ledger.Pages;
 using Ledger.Runtime;
 using Xunit;
-using Xunit.Abstractions;
+using static Ledger.Conformance.PageText;
 
 namespace Ledger.Tests.Pages;
 
 /// <summary>
-/// The crash enumeration again, a storey higher: a whole repository with puts, folds, transactions and values.
+/// A scripted life of a repository that a crash ends at each operation of the disk, with each class of loss: what was
+/// acknowledged is there, transactions are whole or absent, and a verification is clean.
 /// </summary>
-public sealed class PageCrashTests(ITestOutputHelper output)
+public sealed class PageCrashTests
 {
-    private const string Root = "/disk/repository";
-    private const int StepCount = 12;
-
-    private static readonly (CrashLoss Loss, int Seed)[] Losses =
-    [
-        (CrashLoss.KeepAll, 0), (CrashLoss.LoseAll, 0), (CrashLoss.LoseNames, 0), (CrashLoss.Torn, 1),
-        .. Enumerable.Range(1, TestNumbers.Of(1, nightly: 10)).Select(seed => (CrashLoss.RandomSubset, seed)),
-    ];
+    private const string Home = "/disk/repository";
 
     [Theory]
     [InlineData(Durability.Flushed)]
     [InlineData(Durability.Buffered)]
-    public void After_a_crash_at_every_boundary_every_acknowledged_write_is_there_and_no_transaction_is_half_there(
+    public void A_crash_at_any_operation_loses_nothing_acknowledged_and_leaves_no_half_transaction(
         Durability durability)
     {
-        for (var boundary = 1; ; boundary++)
-        {
-            foreach (var moment in new[] { CrashMoment.Before, CrashMoment.Middle })
-            {
-                var life = new Life(durability);
-                var disk = new FaultyFileSystem(boundary);
-                disk.CreateDirectory("/disk");
-                disk.MakeDurable();
-                disk.Faults.CrashAt(boundary + disk.Faults.OperationCount, moment);
-                var isDone = life.Run(disk, boundary) && !disk.Faults.IsCrashed;
-                foreach (var (loss, seed) in Losses)
-                {
-                    var isPowerLost = loss != CrashLoss.KeepAll;
-                    var problem = life.Check(disk.CrashImage(loss, seed + boundary), isPowerLost, boundary);
-                    Assert.True(
-                        problem is null,
-                        $"{moment} boundary {boundary}, {loss} with seed {seed + boundary}: {problem}\n" +
-                        $"  the last operation was {disk.Faults.Operations[^1]}");
-                }
+        var whole = new Script(durability);
+        var wholeDisk = MakeDisk();
+        Assert.True(whole.Run(wholeDisk));
+        var operations = wholeDisk.Faults.OperationCount;
 
-                if (isDone)
-                {
-                    output.WriteLine($"{boundary} boundaries");
-                    Assert.True(boundary > 40, $"The life has only {boundary} boundaries.");
-                    return;
-                }
+        for (var operation = 1; operation <= operations; operation++)
+        {
+            var moment = (CrashMoment)(operation % 3);
+            var script = new Script(durability);
+            var disk = MakeDisk();
+            disk.Faults.CrashAt(operation, moment);
+            script.Run(disk);
+            foreach (var loss in Enum.GetValues<CrashLoss>())
+            {
+                var problem = script.Check(disk.CrashImage(loss, operation), loss != CrashLoss.KeepAll);
+
+                Assert.True(
+                    problem is null, $"Operation {operation} of {operations}, {moment}, {loss}, {durability}: {problem}");
             }
         }
+
+        Assert.InRange(operations, 40, 1000);
     }
 
-    /// <summary>Steps that each make the page's state a function of their number, and what was said of them.</summary>
-    private sealed class Life(Durability durability)
+    [Fact]
+    public void A_clock_that_was_set_back_before_a_restart_issues_no_timestamp_twice_also_over_a_deletion()
     {
-        private int _begun;
+        var disk = new MemoryFileSystem();
+        var times = new List<HybridTimestamp>();
+        for (var life = 0; life < 5; life++)
+        {
+            var world = TestRuntime.Create(seed: life, disk);
+            world.Time.Offset = TimeSpan.FromDays(-life);
+            world.Run(async runtime =>
+            {
+                await using var repository = await Repository.OpenAsync(Home, new() { Runtime = runtime });
+                var ledger = (LedgerStore)await repository.GetLedgerAsync("notes");
+                await using var page = await ledger.GetPageAsync(PageId.Root);
+                await page.PutAsync("key", $"{life}");
+                var head = (await page.GetSnapshotAsync()).Commit.Id;
+                times.Add((await ledger.Services.Graph.ReadAsync(head, default)).Timestamp);
+                await page.PutAsync("journal", $"{life}");
+                if (life == 2)
+                {
+                    await ledger.DeletePageAsync(PageId.Root);
+                }
+            });
+        }
+
+        Assert.All(times.Zip(times.Skip(1)), pair => Assert.True(pair.First < pair.Second, $"{string.Join(' ', times)}"));
+    }
+
+    private static FaultyFileSystem MakeDisk()
+    {
+        var disk = new FaultyFileSystem(seed: 1);
+        disk.CreateDirectory("/disk");
+        disk.MakeDurable();
+        return disk;
+    }
+
+    /// <summary>Steps with the state after each; what was acknowledged when the process died.</summary>
+    private sealed class Script(Durability durability)
+    {
+        private readonly List<string> _states = [""];
         private int _acknowledged;
         private int _flushed;
 
-        public bool Run(FaultyFileSystem disk, int seed)
+        public bool Run(FaultyFileSystem disk)
         {
             try
             {
-                TestRuntime.Create(seed, disk).Run(RunAsync);
+                TestRuntime.Create(seed: 1, disk).Run(RunAsync);
                 return true;
             }
             catch (SimulatedCrashException)
@@ -78,16 +101,14 @@ public sealed class PageCrashTests(ITestOutputHelper output)
             }
         }
 
-        public string? Check(FaultyFileSystem disk, bool isPowerLost, int seed)
+        public string? Check(FaultyFileSystem image, bool powerLost)
         {
             try
             {
-                return TestRuntime.Create(seed, disk).Run(async runtime =>
+                return TestRuntime.Create(seed: 2, image).Run(async runtime =>
                 {
-                    await using var repository = await OpenAsync(runtime);
-                    var problem = await CompareAsync(repository, isPowerLost ? _flushed : _acknowledged);
-                    var report = await repository.VerifyAsync();
-                    return problem ?? (report.Problems.Count > 0 ? string.Join(' ', report.Problems) : null);
+                    var found = await CheckAsync(runtime, powerLost ? _flushed : _acknowledged);
+                    return found ?? await CheckAsync(runtime, least: null);
                 });
             }
             catch (LedgerException error)
@@ -96,99 +117,82 @@ public sealed class PageCrashTests(ITestOutputHelper output)
             }
         }
 
-        private Task<Repository> OpenAsync(LedgerRuntime runtime) => Repository.OpenAsync(
-            Root, new RepositoryOptions { Runtime = runtime, Durability = durability });
+        /// <summary>Opens and compares, then adds a key; the second time that key alone is asked for.</summary>
+        private async Task<string?> CheckAsync(LedgerRuntime runtime, int? least)
+        {
+            await using var repository = await Repository.OpenAsync(Home, new() { Runtime = runtime });
+            await using var page = await (await repository.GetLedgerAsync("notes")).GetPageAsync(PageId.Root);
+            if (least is null)
+            {
+                return await page.GetAsync("added") == "yes" ? null : "a write after the crash is gone";
+            }
+
+            var state = await page.ShowAsync();
+            var report = await repository.VerifyAsync();
+            if (report.Problems.Count > 0)
+            {
+                return string.Join(' ', report.Problems);
+            }
+
+            await page.PutAsync("added", "yes");
+            return _states.LastIndexOf(state) >= least
+                ? null
+                : $"the state is '{state}', not one of '{string.Join("', '", _states.Skip(least.Value))}'";
+        }
 
         private async Task RunAsync(LedgerRuntime runtime)
         {
-            for (var life = 0; life < 2; life++)
-            {
-                await using var repository = await OpenAsync(runtime);
-                var ledger = await repository.GetLedgerAsync("app");
-                await using var page = await ledger.GetPageAsync(PageId.Root);
-                for (var i = 0; i < StepCount / 2; i++)
-                {
-                    await StepAsync(page, ++_begun);
-                    _acknowledged = _begun;
-                    _flushed = durability == Durability.Flushed ? _begun : _flushed;
-                }
-            }
-
-            _flushed = _acknowledged; // The clean close flushes.
-        }
-
-        /// <summary>Every third step is a plain put, every third a put and a fold, every third a transaction.</summary>
-        private static async Task StepAsync(IPage page, int step)
-        {
-            if (step % 3 == 0)
+            var options = new RepositoryOptions { Runtime = runtime, Durability = durability };
+            await using var repository = await Repository.OpenAsync(Home, options);
+            var ledger = await repository.GetLedgerAsync("notes");
+            await using var page = await ledger.GetPageAsync(PageId.Root);
+            await StepAsync("a=1", () => page.PutAsync("a", "1"));
+            await StepAsync("a=1,b=2", () => page.PutAsync("b", "2"));
+            await page.GetSnapshotAsync();
+            await StepAsync("a=3,b=2", () => page.PutAsync("a", "3"));
+            await StepAsync("b=4,c=5", () => CommitAsync(page, ("a", null), ("b", "4"), ("c", "5")));
+            var large = new string('x', 700);
+            await StepAsync($"b=4,c={large}", () => page.PutAsync("c", large));
+            await StepAsync("b=4", () => page.DeleteAsync("c"));
+            await runtime.Delay(TimeSpan.FromSeconds(2), default);
+            await StepAsync("", () => page.ClearAsync());
+            await StepAsync("d=6", () => page.PutAsync("d", "6"));
+            var reference = await page.CreateReferenceAsync(new byte[100_000]);
+            page.ReleaseReference(reference);
+            var referenced = await page.CreateReferenceAsync(Bytes(new string('y', 70_000)));
+            await StepAsync($"d=6,e={new string('y', 70_000)}", () => page.PutReferenceAsync(Bytes("e"), referenced));
+            await StepAsync("f=7,g=8", async () =>
             {
                 await using var transaction = await page.BeginTransactionAsync();
-                await transaction.PutAsync(Utf8("left"), Utf8($"{step}"));
-                await transaction.PutAsync(Utf8("large"), Large(step));
-                await transaction.PutAsync(Utf8("right"), Utf8($"{step}"));
+                await transaction.ClearAsync();
+                await transaction.PutAsync("f", "7");
+                await transaction.PutAsync("g", "8");
                 await transaction.CommitAsync();
-                return;
-            }
-
-            await page.PutAsync(Utf8($"put-{step:d2}"), Utf8($"{step}"));
-            if (step % 3 == 2)
-            {
-                await using var snapshot = await page.GetSnapshotAsync();
-            }
+            });
+            await StepAsync("", () => ledger.DeletePageAsync(PageId.Root), always: true);
+            await using var again = await ledger.GetPageAsync(PageId.Root);
+            await StepAsync("new=9", () => again.PutAsync("new", "9"));
+            await repository.FlushAsync();
+            _flushed = _acknowledged;
         }
 
-        private async Task<string?> CompareAsync(Repository repository, int least)
+        private async Task StepAsync(string after, Func<Task> work, bool always = false)
         {
-            var ledger = await repository.GetLedgerAsync("app");
-            await using var page = await ledger.GetPageAsync(PageId.Root);
-            await using var snapshot = await page.GetSnapshotAsync();
-            var found = new SortedDictionary<string, string>(StringComparer.Ordinal);
-            await foreach (var entry in snapshot.GetEntriesAsync())
-            {
-                found.Add(Encoding.UTF8.GetString(entry.Key.Span), Text(entry.Value!.Value));
-            }
-
-            for (var step = least; step <= _begun; step++)
-            {
-                if (found.SequenceEqual(StateAfter(step)))
-                {
-                    return null;
-                }
-            }
-
-            return $"the state is that of no step from {least} to {_begun}: {string.Join(' ', found)}";
+            _states.Add(after);
+            await work();
+            _acknowledged = _states.Count - 1;
+            _flushed = always || durability == Durability.Flushed ? _acknowledged : _flushed;
         }
 
-        private static SortedDictionary<string, string> StateAfter(int steps)
+        private static async Task CommitAsync(IPage page, params (string Key, string? Value)[] changes)
         {
-            var state = new SortedDictionary<string, string>(StringComparer.Ordinal);
-            for (var step = 1; step <= steps; step++)
+            await using var transaction = await page.BeginTransactionAsync();
+            foreach (var (key, value) in changes)
             {
-                if (step % 3 == 0)
-                {
-                    (state["left"], state["right"]) = ($"{step}", $"{step}");
-                    state["large"] = Text(Large(step));
-                }
-                else
-                {
-                    state[$"put-{step:d2}"] = $"{step}";
-                }
+                await (value is null ? transaction.DeleteAsync(key) : transaction.PutAsync(key, value));
             }
 
-            return state;
+            await transaction.CommitAsync();
         }
-
-        private static byte[] Large(int step)
-        {
-            var value = new byte[70_000];
-            new Random(step).NextBytes(value);
-            return value;
-        }
-
-        private static string Text(ReadOnlyMemory<byte> value) => value.Length > 100
-            ? $"{value.Length} bytes {ObjectId.Of(ObjectKind.Value, value.Span)}"
-            : Encoding.UTF8.GetString(value.Span);
-
-        private static byte[] Utf8(string text) => Encoding.UTF8.GetBytes(text);
     }
 }
