@@ -122,7 +122,8 @@ internal sealed class Tree
         IObjectWriter writer,
         CancellationToken cancellationToken)
     {
-        var editor = new TreeEditor(_reader.Through(writer), _salt, root, writer);
+        var editor = new TreeEditor(
+            _reader.Through(writer), _salt, root, new LeaseNodeSink(writer, _reader.Cache));
         await foreach (var change in sortedChanges.WithCancellation(cancellationToken))
         {
             await editor.ApplyAsync(change, cancellationToken);
@@ -138,7 +139,8 @@ internal sealed class Tree
         IObjectWriter writer,
         CancellationToken cancellationToken)
     {
-        var editor = new TreeEditor(_reader.Through(writer), _salt, root, writer);
+        var editor = new TreeEditor(
+            _reader.Through(writer), _salt, root, new LeaseNodeSink(writer, _reader.Cache));
         foreach (var change in sortedChanges)
         {
             await editor.ApplyAsync(change, cancellationToken);

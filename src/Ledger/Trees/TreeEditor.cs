@@ -3,13 +3,13 @@ using Ledger.Runtime;
 
 namespace Ledger.Trees;
 
-/// <summary>One edit of a tree: takes changes in key order, writes the new nodes, gives the new root.</summary>
+/// <summary>One edit of a tree: takes changes in key order, makes the new nodes, gives the new root.</summary>
 /// <remarks>Memory is bounded by two nodes for each level, whatever the number of changes.</remarks>
 /// <param name="reader">Where the old nodes come from.</param>
 /// <param name="salt">The ledger's salt.</param>
 /// <param name="root">The tree that is edited.</param>
-/// <param name="writer">Where the new nodes go.</param>
-internal sealed class TreeEditor(NodeReader reader, TreeSalt salt, ObjectId root, IObjectWriter writer)
+/// <param name="sink">Where the new nodes go; <paramref name="reader"/> finds them there.</param>
+internal sealed class TreeEditor(NodeReader reader, TreeSalt salt, ObjectId root, INodeSink sink)
 {
     private readonly List<LevelEditor> _levels = [];
     private readonly byte[] _previousKey = new byte[TreeProfile.KeySizeBytesMax];
@@ -62,12 +62,11 @@ internal sealed class TreeEditor(NodeReader reader, TreeSalt salt, ObjectId root
         return root;
     }
 
-    /// <summary>Stores a new node.</summary>
+    /// <summary>Hands over a new node.</summary>
     public async ValueTask<NodeReference> WriteAsync(Node node, CancellationToken cancellationToken)
     {
         var id = ObjectId.Of(ObjectKind.Node, node.Content.Span);
-        await writer.PutAsync(ObjectKind.Node, id, node.Content, cancellationToken);
-        reader.Cache.Add(id, node);
+        await sink.AddAsync(id, node, cancellationToken);
         return new NodeReference(id, node.EntryCount, node.Flags);
     }
 
