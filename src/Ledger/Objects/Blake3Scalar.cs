@@ -57,7 +57,8 @@ internal static class Blake3Scalar
         CompressWords(value, words, 0, Blake3.BlockSizeBytes, flags | Blake3.Parent);
     }
 
-    private static void Compress(Span<uint> value, ReadOnlySpan<byte> block, ulong counter, uint length, uint flags)
+    /// <summary>Compresses one block of 64 bytes into a chaining value.</summary>
+    public static void Compress(Span<uint> value, ReadOnlySpan<byte> block, ulong counter, uint length, uint flags)
     {
         if (BitConverter.IsLittleEndian)
         {

@@ -57,6 +57,26 @@ public readonly record struct ObjectId : IComparable<ObjectId>
         return FromHash(hash);
     }
 
+    /// <summary>The ids of many objects of one kind, computed together: for short ones much faster.</summary>
+    /// <param name="kind">What all of them are.</param>
+    /// <param name="contents">Plaintext bytes of each.</param>
+    /// <param name="ids">Receives the id of each, in their order.</param>
+    internal static void OfMany(
+        ObjectKind kind, ReadOnlySpan<ReadOnlyMemory<byte>> contents, Span<ObjectId> ids)
+    {
+        const int GroupMax = 64;
+        Span<byte> hashes = stackalloc byte[GroupMax * HashSizeBytes];
+        for (var start = 0; start < contents.Length; start += GroupMax)
+        {
+            var group = contents.Slice(start, Math.Min(GroupMax, contents.Length - start));
+            Blake3Batch.HashWithKey(KindContexts.KeyOf(kind), group, hashes);
+            for (var i = 0; i < group.Length; i++)
+            {
+                ids[start + i] = FromHash(hashes.Slice(i * HashSizeBytes, HashSizeBytes));
+            }
+        }
+    }
+
     /// <summary>Writes the 32 bytes of the hash.</summary>
     public void CopyHashTo(Span<byte> destination)
     {

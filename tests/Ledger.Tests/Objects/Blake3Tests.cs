@@ -36,8 +36,11 @@ public sealed class Blake3Tests
         Span<byte> contextKey = stackalloc byte[32];
         Span<byte> output = stackalloc byte[32];
 
-        Blake3.Hash(input, output);
-        Assert.Equal(hash, Convert.ToHexStringLower(output));
+        foreach (var path in Paths())
+        {
+            Blake3.Hash(input, output, path);
+            Assert.Equal(hash, Convert.ToHexStringLower(output));
+        }
 
         Blake3.HashKeyed(Encoding.ASCII.GetBytes(Key), input, output);
         Assert.Equal(keyedHash, Convert.ToHexStringLower(output));
@@ -48,7 +51,7 @@ public sealed class Blake3Tests
     }
 
     [Fact]
-    public void The_path_with_vectors_agrees_with_the_portable_path_on_every_length()
+    public void Every_path_agrees_with_the_portable_path_on_every_length()
     {
         const int Seed = 71;
         var input = new byte[200_000];
@@ -59,36 +62,113 @@ public sealed class Blake3Tests
 
         foreach (var length in lengths.Where(length => length <= input.Length))
         {
-            Blake3.Hash(input.AsSpan(0, length), actual);
-            Blake3.HashPortably(input.AsSpan(0, length), expected);
+            Blake3.Hash(input.AsSpan(0, length), expected, Blake3Path.Portable);
+            foreach (var path in Paths().Where(path => path != Blake3Path.Portable))
+            {
+                Blake3.Hash(input.AsSpan(0, length), actual, path);
 
-            Assert.True(actual.AsSpan().SequenceEqual(expected), $"{length} bytes, seed {Seed}");
+                Assert.True(actual.AsSpan().SequenceEqual(expected), $"{length} bytes on {path}, seed {Seed}");
+            }
         }
     }
 
     [Fact]
-    public void The_lanes_of_the_vectors_are_independent()
+    public void A_batch_meets_the_official_vectors_on_every_path()
     {
-        if (!Blake3Vectors.IsSupported)
+        var vectors = Vectors().Select(row => (Length: (int)row[0], DerivedKey: (string)row[3])).ToList();
+        var inputs = vectors.Select(vector => (ReadOnlyMemory<byte>)
+            Enumerable.Range(0, vector.Length).Select(place => (byte)(place % 251)).ToArray()).ToArray();
+        var contextKey = new byte[32];
+        Blake3.DeriveContextKey(Context, contextKey);
+
+        foreach (var path in Paths())
         {
-            return; // The other path is the only one here, and the official vectors cover it.
-        }
+            var hashes = new byte[inputs.Length * 32];
+            Blake3Batch.HashWithKey(contextKey, inputs, hashes, path);
 
-        var input = Enumerable.Range(0, 8 * 1024).Select(place => (byte)(place * 7)).ToArray();
-        uint[] key = [1, 2, 3, 4, 5, 6, 7, 8];
-        var (actual, expected) = (new uint[64], new uint[8]);
-
-        for (var count = 1; count <= 8; count++)
-        {
-            Blake3Vectors.HashMany(
-                input, count, 1024, key, 5, 1, Blake3.KeyedHash, Blake3.ChunkStart, Blake3.ChunkEnd, actual);
-
-            for (var i = 0; i < count; i++)
+            for (var i = 0; i < inputs.Length; i++)
             {
-                Blake3Scalar.HashChunk(
-                    key, input.AsSpan(i * 1024, 1024), (ulong)(5 + i), Blake3.KeyedHash, 0, expected);
-                Assert.Equal(expected, actual[(i * 8)..((i + 1) * 8)]);
+                Assert.Equal(vectors[i].DerivedKey, Convert.ToHexStringLower(hashes.AsSpan(i * 32, 32)));
             }
+        }
+    }
+
+    [Theory]
+    [InlineData(72, 0, 300)]
+    [InlineData(73, 500, 3_500)]
+    [InlineData(74, 0, 12_000)]
+    [InlineData(75, 900, 1_200)]
+    [InlineData(76, 10_000, 20_000)]
+    public void A_batch_of_any_mix_of_lengths_has_the_hashes_of_its_inputs(int seed, int lengthMin, int lengthMax)
+    {
+        var random = new Random(seed);
+        var contextKey = new byte[32];
+        random.NextBytes(contextKey);
+        var bytes = new byte[lengthMax];
+        random.NextBytes(bytes);
+        var expected = new byte[32];
+
+        for (var round = 0; round < 30; round++)
+        {
+            var inputs = Enumerable.Range(0, random.Next(100)).Select(_ =>
+            {
+                var length = random.Next(4) == 0
+                    ? Math.Min(lengthMax, random.Next((lengthMax / 1024) + 2) * 1024)
+                    : random.Next(lengthMin, lengthMax);
+                return (ReadOnlyMemory<byte>)bytes.AsMemory(random.Next(lengthMax - length + 1), length);
+            }).ToArray();
+            foreach (var path in Paths())
+            {
+                var hashes = new byte[inputs.Length * 32];
+                Blake3Batch.HashWithKey(contextKey, inputs, hashes, path);
+
+                for (var i = 0; i < inputs.Length; i++)
+                {
+                    Blake3.HashWithKey(contextKey, inputs[i].Span, expected);
+                    Assert.True(
+                        hashes.AsSpan(i * 32, 32).SequenceEqual(expected),
+                        $"Input {i} of {inputs.Length}, {inputs[i].Length} bytes, {path}, seed {seed}, round {round}");
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void Lanes_take_jobs_of_any_number_and_length()
+    {
+        var random = new Random(77);
+        var source = new byte[64 * 1024];
+        random.NextBytes(source);
+        uint[] key = [1, 2, 3, 4, 5, 6, 7, 8];
+
+        for (var count = 0; count < 60; count++)
+        {
+            var jobs = Enumerable.Range(0, count).Select(slot => new Blake3Job(
+                random.Next(63 * 1024), random.Next(1, 17), random.Next(65), (uint)random.Next(),
+                Blake3.KeyedHash, Blake3.ChunkStart, Blake3.ChunkEnd, slot)).ToArray();
+            random.Shuffle(jobs);
+            var expected = new uint[count * 8];
+            Blake3Lanes.Run(key, source, jobs, expected, Blake3Path.Portable);
+            foreach (var path in Paths())
+            {
+                var actual = new uint[count * 8];
+                Blake3Lanes.Run(key, source, jobs, actual, path);
+
+                Assert.True(expected.SequenceEqual(actual), $"{count} jobs on {path}");
+            }
+        }
+    }
+
+    [Fact]
+    public void Jobs_that_read_beyond_the_source_are_refused()
+    {
+        var source = new byte[1024];
+        foreach (var path in Paths())
+        {
+            var jobs = Enumerable.Repeat(new Blake3Job(64, 16, 64, 0, 0, 0, 0, 0), 20).ToArray();
+
+            Assert.Throws<ArgumentOutOfRangeException>(
+                () => Blake3Lanes.Run(new uint[8], source, jobs, new uint[8], path));
         }
     }
 
@@ -104,6 +184,10 @@ public sealed class Blake3Tests
 
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     }
+
+    // A processor that lacks a path has others, and every test says which it was on.
+    private static Blake3Path[] Paths() =>
+        [.. Enum.GetValues<Blake3Path>().Where(Blake3Lanes.IsSupported)];
 
     private static bool IsPrime(int number) =>
         number > 1 && !Enumerable.Range(2, (int)Math.Sqrt(number) - 1).Any(divisor => number % divisor == 0);

@@ -7,8 +7,8 @@ using System.Runtime.Intrinsics.X86;
 namespace Ledger.Objects;
 
 /// <summary>The compression of BLAKE3 for eight inputs at once, one in each lane of 256-bit vectors.</summary>
-/// <remarks>Only where the processor has AVX2; <see cref="Blake3"/> asks before it calls.</remarks>
-internal static class Blake3Vectors
+/// <remarks>Only where the processor has AVX2; <see cref="Blake3Lanes"/> asks before it calls.</remarks>
+internal static class Blake3Vectors256
 {
     /// <summary>Inputs hashed at once.</summary>
     public const int Lanes = 8;
@@ -23,7 +23,7 @@ internal static class Blake3Vectors
     /// Half, because bytes hold them and the processor doubles for nothing; a table of wider numbers allocates in
     /// unoptimised builds.
     /// </remarks>
-    private static ReadOnlySpan<byte> HalfOffsets =>
+    internal static ReadOnlySpan<byte> HalfOffsets =>
     [
         0, 16, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240,
         32, 96, 48, 160, 112, 0, 64, 208, 16, 176, 192, 80, 144, 224, 240, 128,
@@ -34,56 +34,37 @@ internal static class Blake3Vectors
         176, 240, 80, 0, 16, 144, 128, 96, 224, 160, 32, 192, 48, 64, 112, 208,
     ];
 
-    /// <summary>Hashes up to eight inputs of equal length.</summary>
-    /// <param name="inputs">Input i begins at i times <paramref name="sizeBytes"/>.</param>
-    /// <param name="count">Number of inputs, 1 to 8; the lanes that are left repeat the last.</param>
-    /// <param name="sizeBytes">Length of each, a multiple of 64 bytes.</param>
-    /// <param name="key">Eight words.</param>
-    /// <param name="counter">Of the first input.</param>
-    /// <param name="counterStep">Difference between the counters of two inputs.</param>
-    /// <param name="flags">Of all blocks; those of the first and of the last are added to them.</param>
-    /// <param name="firstFlags">Of the first block.</param>
-    /// <param name="lastFlags">Of the last block.</param>
-    /// <param name="values">Receives eight words for each input.</param>
-    public static void HashMany(
-        ReadOnlySpan<byte> inputs, int count, int sizeBytes, ReadOnlySpan<uint> key, uint counter, uint counterStep,
-        uint flags, uint firstFlags, uint lastFlags, Span<uint> values)
+    /// <summary>Compresses blocks of every lane into its chaining value.</summary>
+    /// <param name="lanes">
+    /// For each lane its chaining value, and of its next block the offset in <paramref name="source"/>, and counter,
+    /// length and flags, which hold for all blocks of this call.
+    /// </param>
+    /// <param name="source">Holds as many blocks from each offset on; the caller has checked it.</param>
+    /// <param name="blocks">Blocks of each lane, one after the other.</param>
+    [SkipLocalsInit]
+    public static void Compress(in Blake3LaneView lanes, ReadOnlySpan<byte> source, int blocks)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(inputs.Length, count * sizeBytes, nameof(inputs));
-        Span<Vector256<uint>> state = stackalloc Vector256<uint>[Blake3.HashWords];
         Span<Vector256<uint>> words = stackalloc Vector256<uint>[2 * Blake3.HashWords];
-        for (var i = 0; i < state.Length; i++)
+        ref var m = ref MemoryMarshal.GetReference(words);
+        ref var h = ref Unsafe.As<uint, Vector256<uint>>(ref MemoryMarshal.GetReference(lanes.State));
+        var counters = Vector256.LoadUnsafe(ref MemoryMarshal.GetReference(lanes.Counters));
+        var lengths = Vector256.LoadUnsafe(ref MemoryMarshal.GetReference(lanes.Lengths));
+        var flags = Vector256.LoadUnsafe(ref MemoryMarshal.GetReference(lanes.Flags));
+        for (var block = 0; block < blocks; block++)
         {
-            state[i] = Vector256.Create(key[i]);
-        }
-
-        // A span has fewer than 2^21 chunks, so the upper half of every counter is zero.
-        var counters = Vector256.Create(counter) + (Vector256<uint>.Indices * counterStep);
-        for (var start = 0; start < sizeBytes; start += Blake3.BlockSizeBytes)
-        {
-            var blockFlags = flags | (start == 0 ? firstFlags : 0);
-            blockFlags |= start + Blake3.BlockSizeBytes == sizeBytes ? lastFlags : 0;
-            Load(ref MemoryMarshal.GetReference(inputs), start, count, sizeBytes, words[..8]);
-            Load(ref MemoryMarshal.GetReference(inputs), start + VectorSizeBytes, count, sizeBytes, words[8..]);
-            Compress(
-                ref MemoryMarshal.GetReference(state),
-                ref Unsafe.As<Vector256<uint>, byte>(ref MemoryMarshal.GetReference(words)), counters, blockFlags);
-        }
-
-        Transpose(state);
-        for (var i = 0; i < count; i++)
-        {
-            state[i].CopyTo(values[(i * Blake3.HashWords)..]);
+            ref var place = ref Unsafe.Add(ref MemoryMarshal.GetReference(source), block * Blake3.BlockSizeBytes);
+            Load(ref place, lanes.Offsets, words[..Lanes]);
+            Load(ref Unsafe.Add(ref place, VectorSizeBytes), lanes.Offsets, words[Lanes..]);
+            CompressBlock(ref h, ref Unsafe.As<Vector256<uint>, byte>(ref m), counters, lengths, flags);
         }
     }
 
     /// <summary>Gathers eight words of every input: vector i gets word i of each.</summary>
-    private static void Load(ref byte inputs, int start, int count, int sizeBytes, Span<Vector256<uint>> words)
+    private static void Load(ref byte source, ReadOnlySpan<int> offsets, Span<Vector256<uint>> words)
     {
         for (var lane = 0; lane < Lanes; lane++)
         {
-            var offset = (Math.Min(lane, count - 1) * sizeBytes) + start;
-            words[lane] = Vector256.LoadUnsafe(ref inputs, (nuint)offset).AsUInt32();
+            words[lane] = Vector256.LoadUnsafe(ref source, (nuint)(uint)offsets[lane]).AsUInt32();
         }
 
         Transpose(words);
@@ -120,7 +101,8 @@ internal static class Blake3Vectors
     private static (Vector256<uint> Low, Vector256<uint> High) JoinHalves(Vector256<uint> x, Vector256<uint> y) =>
         (Avx2.Permute2x128(x, y, 0x20), Avx2.Permute2x128(x, y, 0x31));
 
-    private static void Compress(ref Vector256<uint> h, ref byte m, Vector256<uint> counters, uint flags)
+    private static void CompressBlock(
+        ref Vector256<uint> h, ref byte m, Vector256<uint> counters, Vector256<uint> lengths, Vector256<uint> flags)
     {
         ref var s = ref MemoryMarshal.GetReference(HalfOffsets);
         var (v0, v1, v2, v3) = (h, Unsafe.Add(ref h, 1), Unsafe.Add(ref h, 2), Unsafe.Add(ref h, 3));
@@ -128,8 +110,7 @@ internal static class Blake3Vectors
         var (v6, v7) = (Unsafe.Add(ref h, 6), Unsafe.Add(ref h, 7));
         var (v8, v9) = (Vector256.Create(Blake3.Initial0), Vector256.Create(Blake3.Initial1));
         var (v10, v11) = (Vector256.Create(Blake3.Initial2), Vector256.Create(Blake3.Initial3));
-        var (v12, v13) = (counters, Vector256<uint>.Zero);
-        var (v14, v15) = (Vector256.Create((uint)Blake3.BlockSizeBytes), Vector256.Create(flags));
+        var (v12, v13, v14, v15) = (counters, Vector256<uint>.Zero, lengths, flags);
         for (var round = 0; round < 7; round++)
         {
             Mix(ref v0, ref v4, ref v8, ref v12, Word(ref m, ref s, 0), Word(ref m, ref s, 1));
