@@ -6,7 +6,8 @@ namespace Ledger.Trees;
 /// <summary>Rewrites one level of a tree from the left to the right, where it changes; tells the level above.</summary>
 /// <remarks>
 /// Holds one old node, and the entries of one new one. Old nodes are passed over only while the builder is empty at
-/// the beginning of one: from there on the level would be cut in the same places again.
+/// the beginning of one: from there on the level would be cut in the same places again. What the level above has to
+/// be told waits until enough new nodes are there to be hashed together.
 /// </remarks>
 /// <param name="owner">The edit that this is a part of.</param>
 /// <param name="level">0 for leaves.</param>
@@ -14,11 +15,14 @@ namespace Ledger.Trees;
 internal sealed class LevelEditor(TreeEditor owner, int level, LevelCursor? @base)
 {
     private readonly NodeBuilder _builder = new(level, owner.Salt);
+    private readonly FinishedNodes _finished = new(owner, level);
     private bool _hasClosed;
 
-    // The old node whose entries are being taken over, and the first of them not taken yet; null between two nodes.
+    // The old node whose entries are being taken over, the first of them not taken yet, and the weight of those before
+    // it; null between two nodes.
     private Node? _old;
     private int _index;
+    private int _oldWeight;
 
     // The old node that the level above still has and that must go from there, unless it is made again unchanged.
     private Node? _replaced;
@@ -26,38 +30,50 @@ internal sealed class LevelEditor(TreeEditor owner, int level, LevelCursor? @bas
     // The old root has no entry above it: when it stays beside new nodes, the level above has to be told.
     private bool IsTop => level == owner.BaseLevel;
 
-    /// <summary>Puts or deletes an entry of the lowest level.</summary>
-    public async ValueTask ChangeAsync(TreeChange change, CancellationToken cancellationToken)
+    /// <summary>Puts or deletes an entry of the lowest level. Completes at once unless a node has to be read.</summary>
+    public ValueTask ChangeAsync(in TreeChange change, CancellationToken cancellationToken)
     {
-        await MoveToAsync(change.Key, cancellationToken);
-        if (IsAt(change.Key.Span))
+        if (!TryMoveTo(change.Key.Span))
         {
-            _index++;
+            return MoveAndChangeAsync(change, cancellationToken);
         }
 
-        if (change.Value is { } value && _builder.Add(change.Key.Span, value))
-        {
-            await CloseAsync(cancellationToken);
-        }
+        Change(change);
+        return FlushIfFullAsync(cancellationToken);
     }
 
     /// <summary>Puts the entry of a new child.</summary>
+    /// <param name="lastKey">Read during the call only.</param>
+    /// <param name="child">The child.</param>
+    /// <param name="cancellationToken">Cancels the reading of nodes.</param>
     public async ValueTask PutChildAsync(
         ReadOnlyMemory<byte> lastKey, NodeReference child, CancellationToken cancellationToken)
     {
-        await MoveToAsync(lastKey, cancellationToken);
+        if (!TryMoveTo(lastKey.Span))
+        {
+            await MoveToAsync(lastKey, cancellationToken);
+        }
+
         if (_builder.Add(lastKey.Span, child))
         {
-            await CloseAsync(cancellationToken);
+            Close();
         }
+
+        await FlushIfFullAsync(cancellationToken);
     }
 
     /// <summary>Removes the entry of an old child.</summary>
+    /// <inheritdoc cref="PutChildAsync" path="/param"/>
     public async ValueTask DropChildAsync(ReadOnlyMemory<byte> lastKey, CancellationToken cancellationToken)
     {
-        await MoveToAsync(lastKey, cancellationToken);
+        if (!TryMoveTo(lastKey.Span))
+        {
+            await MoveToAsync(lastKey, cancellationToken);
+        }
+
         Invariant.Check(IsAt(lastKey.Span));
-        _index++;
+        Drop();
+        await FlushIfFullAsync(cancellationToken);
     }
 
     /// <summary>Completes the level after the last edit of it.</summary>
@@ -69,20 +85,70 @@ internal sealed class LevelEditor(TreeEditor owner, int level, LevelCursor? @bas
         if (_builder.IsEmpty)
         {
             Invariant.Check(level == 0 || !isAlone);
-            return isAlone ? Node.EmptyId : null;
+            if (isAlone)
+            {
+                return Node.EmptyId;
+            }
         }
-
-        if (isAlone && level > 0 && _builder.Count == 1)
+        else if (isAlone && level > 0 && _builder.Count == 1)
         {
             return _builder.OnlyChild();
         }
+        else
+        {
+            Close();
+        }
 
-        await CloseAsync(cancellationToken);
+        await _finished.FlushAsync(cancellationToken);
         return null;
+    }
+
+    private async ValueTask MoveAndChangeAsync(TreeChange change, CancellationToken cancellationToken)
+    {
+        await MoveToAsync(change.Key, cancellationToken);
+        Change(change);
+        await FlushIfFullAsync(cancellationToken);
+    }
+
+    private void Change(in TreeChange change)
+    {
+        if (IsAt(change.Key.Span))
+        {
+            Drop();
+        }
+
+        if (change.Value is { } value && _builder.Add(change.Key.Span, value))
+        {
+            Close();
+        }
+    }
+
+    private void Drop()
+    {
+        Invariant.Check(_old is not null);
+        _oldWeight += _old.MeasureAt(_index++).Weight;
     }
 
     private bool IsAt(ReadOnlySpan<byte> key) =>
         _old is { } old && _index < old.Count && old.CompareKeyAt(_index, key) == 0;
+
+    // Takes over the old entries before the key; false when other nodes are needed for that.
+    private bool TryMoveTo(ReadOnlySpan<byte> key)
+    {
+        if (_old is not { } old)
+        {
+            return @base is null or { Node: not null, HasNext: false };
+        }
+
+        var end = old.Find(key);
+        if (end == old.Count)
+        {
+            return false;
+        }
+
+        Take(end);
+        return true;
+    }
 
     // Takes over or passes over every old entry before the key. If an old node must hold the key, it is then open.
     private async ValueTask MoveToAsync(ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
@@ -96,14 +162,16 @@ internal sealed class LevelEditor(TreeEditor owner, int level, LevelCursor? @bas
         {
             if (_old is { } old)
             {
-                await TakeAsync(old.Find(key.Span), cancellationToken);
+                Take(old.Find(key.Span));
                 if (_index < old.Count)
                 {
                     return;
                 }
 
-                await LeaveAsync(cancellationToken);
+                Leave();
             }
+
+            await FlushIfFullAsync(cancellationToken);
         }
         while (await EnterAsync(key, cancellationToken));
     }
@@ -120,8 +188,9 @@ internal sealed class LevelEditor(TreeEditor owner, int level, LevelCursor? @bas
                     return;
                 }
 
-                await TakeAsync(old.Count, cancellationToken);
-                await LeaveAsync(cancellationToken);
+                Take(old.Count);
+                Leave();
+                await FlushIfFullAsync(cancellationToken);
             }
 
             if (_builder.IsEmpty)
@@ -137,14 +206,15 @@ internal sealed class LevelEditor(TreeEditor owner, int level, LevelCursor? @bas
         while (await EnterAsync(null, cancellationToken));
     }
 
-    private async ValueTask TakeAsync(int end, CancellationToken cancellationToken)
+    private void Take(int end)
     {
         while (_index < end)
         {
             Invariant.Check(_old is not null);
-            if (_builder.Add(_old, _index++))
+            _index = _builder.Take(_old, _index, end, ref _oldWeight, out var closes);
+            if (closes)
             {
-                await CloseAsync(cancellationToken);
+                Close();
             }
         }
     }
@@ -181,62 +251,57 @@ internal sealed class LevelEditor(TreeEditor owner, int level, LevelCursor? @bas
             return false;
         }
 
-        await DropReplacedAsync(cancellationToken);
+        DropReplaced();
         _old = @base.Node;
         _index = 0;
+        _oldWeight = 0;
         _replaced = _old;
         return true;
     }
 
-    private async ValueTask LeaveAsync(CancellationToken cancellationToken)
+    private void Leave()
     {
         _old = null;
         if (_builder.IsEmpty)
         {
-            await DropReplacedAsync(cancellationToken);
+            DropReplaced();
         }
     }
 
-    private async ValueTask CloseAsync(CancellationToken cancellationToken)
+    private void Close()
     {
         var node = _builder.Build();
         _hasClosed = true;
-        NodeReference reference;
         if (_replaced is { } replaced && replaced.Content.Span.SequenceEqual(node.Content.Span))
         {
             _replaced = null;
-            if (!IsTop)
+            if (IsTop)
             {
-                return;
+                _finished.AddOldRoot(node);
             }
 
-            reference = owner.BaseReference;
-        }
-        else
-        {
-            // An open node of which nothing was taken yet may still stay as it is.
-            if (_old is null || _index > 0)
-            {
-                await DropReplacedAsync(cancellationToken);
-            }
-
-            reference = await owner.WriteAsync(node, cancellationToken);
-        }
-
-        await owner.ParentOf(level).PutChildAsync(node.KeyAt(node.Count - 1), reference, cancellationToken);
-    }
-
-    private async ValueTask DropReplacedAsync(CancellationToken cancellationToken)
-    {
-        if (_replaced is not { } replaced)
-        {
             return;
         }
 
-        _replaced = null;
-        if (!IsTop)
+        // An open node of which nothing was taken yet may still stay as it is.
+        if (_old is null || _index > 0)
         {
-            await owner.ParentOf(level).DropChildAsync(replaced.KeyAt(replaced.Count - 1), cancellationToken);
+            DropReplaced();
         }
+
+        _finished.Add(node);
     }
+
+    private void DropReplaced()
+    {
+        if (_replaced is { } replaced && !IsTop)
+        {
+            _finished.Drop(replaced);
+        }
+
+        _replaced = null;
+    }
+
+    private ValueTask FlushIfFullAsync(CancellationToken cancellationToken) =>
+        _finished.IsFull ? _finished.FlushAsync(cancellationToken) : ValueTask.CompletedTask;
 }

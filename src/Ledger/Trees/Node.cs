@@ -168,10 +168,33 @@ internal sealed class Node
     {
         var content = _content.Span;
         var suffix = SuffixAt(content, index, out var suffixStart);
-        var start = suffixStart + suffix.Length;
-        var end = index + 1 < Count ? EntryStart(content, index + 1) : content.Length;
-        return _content[start..end];
+        return _content[(suffixStart + suffix.Length)..EntryEnd(content, index)];
     }
+
+    /// <summary>What an entry adds to its node.</summary>
+    public EntryMeasure MeasureAt(int index)
+    {
+        var content = _content.Span;
+        var suffix = SuffixAt(content, index, out var suffixStart);
+        var tail = content[(suffixStart + suffix.Length)..EntryEnd(content, index)];
+        var keySizeBytes = _prefixLength + suffix.Length;
+        return IsLeaf ? NodeFormat.MeasureLeaf(keySizeBytes, tail) : NodeFormat.MeasureInner(keySizeBytes, tail);
+    }
+
+    /// <summary>Position of an entry in the entry area.</summary>
+    public int OffsetAt(int index) => EntryStart(_content.Span, index) - _entriesStart;
+
+    /// <summary>The bytes of entries beside each other.</summary>
+    /// <param name="from">First entry.</param>
+    /// <param name="to">Entry after the last; greater than <paramref name="from"/>.</param>
+    public ReadOnlySpan<byte> EntriesAt(int from, int to)
+    {
+        var content = _content.Span;
+        return content[EntryStart(content, from)..EntryEnd(content, to - 1)];
+    }
+
+    private int EntryEnd(ReadOnlySpan<byte> content, int index) =>
+        index + 1 < Count ? EntryStart(content, index + 1) : content.Length;
 
     private int EntryStart(ReadOnlySpan<byte> content, int index) =>
         _entriesStart +

@@ -24,3 +24,9 @@ internal enum NodeFlags : byte
 /// <param name="EntryCount">Leaf entries in its subtree, 1 to <see cref="NodeFormat.EntryCountMax"/>.</param>
 /// <param name="Flags">What is in its subtree.</param>
 internal readonly record struct NodeReference(ObjectId Id, long EntryCount, NodeFlags Flags);
+
+/// <summary>What an entry adds to the node that it is in.</summary>
+/// <param name="Weight">For the cuts (docs/formats/tree.md).</param>
+/// <param name="EntryCount">Leaf entries that it stands for.</param>
+/// <param name="Flags">What is in it, or below it.</param>
+internal readonly record struct EntryMeasure(int Weight, long EntryCount, NodeFlags Flags);

@@ -92,6 +92,37 @@ internal static class NodeFormat
             : throw reader.Corrupt($"a child has the unknown flags {flags}");
     }
 
+    /// <summary>What a leaf entry adds to its node.</summary>
+    /// <param name="keySizeBytes">Length of the whole key.</param>
+    /// <param name="tail">What follows the key; known to be valid.</param>
+    public static EntryMeasure MeasureLeaf(int keySizeBytes, ReadOnlySpan<byte> tail)
+    {
+        var flags = (tail[0] & LazyFlag) != 0 ? NodeFlags.HasLazy : NodeFlags.None;
+        if ((tail[0] & ObjectFlag) != 0)
+        {
+            return new EntryMeasure(
+                keySizeBytes + ObjectWeight + LeafEntryWeight, EntryCount: 1, flags | NodeFlags.HasObjects);
+        }
+
+        // After the flags: a length of one byte up to 127, of two beyond, and as many bytes.
+        var sized = tail.Length - 1;
+        return new EntryMeasure(
+            keySizeBytes + (sized <= 0x80 ? sized - 1 : sized - 2) + LeafEntryWeight, EntryCount: 1, flags);
+    }
+
+    /// <summary>What an inner entry adds to its node.</summary>
+    /// <inheritdoc cref="MeasureLeaf" path="/param"/>
+    public static EntryMeasure MeasureInner(int keySizeBytes, ReadOnlySpan<byte> tail)
+    {
+        long count = 0;
+        for (var place = tail.Length - 2; place >= ObjectId.HashSizeBytes; place--)
+        {
+            count = (count << 7) | (uint)(tail[place] & 0x7F);
+        }
+
+        return new EntryMeasure(WeightOf(keySizeBytes), count, (NodeFlags)tail[^1]);
+    }
+
     /// <summary>Weight of a leaf entry.</summary>
     public static int WeightOf(int keySizeBytes, in EntryValue value) =>
         keySizeBytes + (value.IsInline ? value.Inline.Length : ObjectWeight) + LeafEntryWeight;

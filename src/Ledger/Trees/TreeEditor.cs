@@ -4,7 +4,10 @@ using Ledger.Runtime;
 namespace Ledger.Trees;
 
 /// <summary>One edit of a tree: takes changes in key order, makes the new nodes, gives the new root.</summary>
-/// <remarks>Memory is bounded by two nodes for each level, whatever the number of changes.</remarks>
+/// <remarks>
+/// Memory is bounded by some dozens of nodes for each level, which wait to be hashed together, whatever the number of
+/// changes.
+/// </remarks>
 /// <param name="reader">Where the old nodes come from.</param>
 /// <param name="salt">The ledger's salt.</param>
 /// <param name="root">The tree that is edited.</param>
@@ -34,16 +37,12 @@ internal sealed class TreeEditor(NodeReader reader, TreeSalt salt, ObjectId root
 
     /// <summary>Applies one change.</summary>
     /// <exception cref="InvariantException">Keys are not in order, or a size is out of range.</exception>
-    public async ValueTask ApplyAsync(TreeChange change, CancellationToken cancellationToken)
+    public ValueTask ApplyAsync(in TreeChange change, CancellationToken cancellationToken)
     {
         CheckChange(change);
-        if (_base is null)
-        {
-            _base = await reader.ReadRootAsync(root, cancellationToken);
-            AddLevel();
-        }
-
-        await _levels[0].ChangeAsync(change, cancellationToken);
+        return _base is null
+            ? BeginAsync(change, cancellationToken)
+            : _levels[0].ChangeAsync(change, cancellationToken);
     }
 
     /// <summary>Completes the edit.</summary>
@@ -63,12 +62,8 @@ internal sealed class TreeEditor(NodeReader reader, TreeSalt salt, ObjectId root
     }
 
     /// <summary>Hands over a new node.</summary>
-    public async ValueTask<NodeReference> WriteAsync(Node node, CancellationToken cancellationToken)
-    {
-        var id = ObjectId.Of(ObjectKind.Node, node.Content.Span);
-        await sink.AddAsync(id, node, cancellationToken);
-        return new NodeReference(id, node.EntryCount, node.Flags);
-    }
+    public ValueTask AddAsync(ObjectId id, Node node, CancellationToken cancellationToken) =>
+        sink.AddAsync(id, node, cancellationToken);
 
     /// <summary>The editor of the level above <paramref name="level"/>.</summary>
     public LevelEditor ParentOf(int level)
@@ -92,6 +87,13 @@ internal sealed class TreeEditor(NodeReader reader, TreeSalt salt, ObjectId root
         }
 
         return id;
+    }
+
+    private async ValueTask BeginAsync(TreeChange change, CancellationToken cancellationToken)
+    {
+        _base = await reader.ReadRootAsync(root, cancellationToken);
+        AddLevel();
+        await _levels[0].ChangeAsync(change, cancellationToken);
     }
 
     private void AddLevel()
