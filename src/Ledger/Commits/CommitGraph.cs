@@ -176,7 +176,9 @@ internal sealed class CommitGraph(LedgerRuntime runtime, IObjectStore store, int
         }
     }
 
-    private static void CheckOrder(Commit commit, Commit parent)
+    /// <summary>Refuses a commit that is not after its parent: every walk relies on the order.</summary>
+    /// <exception cref="CorruptObjectException">It is not.</exception>
+    internal static void CheckOrder(Commit commit, Commit parent)
     {
         if (parent.Generation >= commit.Generation || parent.Timestamp > commit.Timestamp)
         {
@@ -187,10 +189,13 @@ internal sealed class CommitGraph(LedgerRuntime runtime, IObjectStore store, int
         }
     }
 
-    private sealed class NewestFirst : IComparer<Commit>
+    /// <summary>By (timestamp, generation, id), descending: every commit comes before its parents.</summary>
+    internal sealed class NewestFirst : IComparer<Commit>
     {
+        /// <summary>The only one there is.</summary>
         public static readonly NewestFirst Instance = new();
 
+        /// <inheritdoc/>
         public int Compare(Commit? x, Commit? y)
         {
             Invariant.Check(x is not null && y is not null);
