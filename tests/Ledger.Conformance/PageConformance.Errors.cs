@@ -227,6 +227,23 @@ public abstract partial class PageConformance
     }
 
     [Fact]
+    public async Task A_transaction_that_is_open_when_its_ledger_closes_refuses_everything_and_ends()
+    {
+        var ledger = await OpenLedgerAsync();
+        var page = await ledger.GetPageAsync(PageId.Root);
+        var transaction = await page.BeginTransactionAsync();
+        await transaction.PutAsync("a", "1");
+
+        await ledger.DisposeAsync();
+
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => transaction.PutAsync("a", "2"));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => transaction.CommitAsync())
+            .WaitAsync(TimeSpan.FromSeconds(60));
+        await transaction.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60));
+        await page.DisposeAsync();
+    }
+
+    [Fact]
     public async Task A_write_that_is_cancelled_before_it_begins_leaves_no_trace()
     {
         await using var page = await OpenPageAsync();

@@ -195,6 +195,7 @@ internal sealed class Transaction : ITransaction
         var waiting = _turns.AcquireAsync(cancellationToken);
         await _services.Runtime.Enter();
         var turn = await waiting;
+        var isTaken = false;
         try
         {
             if (_isEnded)
@@ -207,12 +208,15 @@ internal sealed class Transaction : ITransaction
                 _page.ThrowIfUnusable();
             }
 
+            isTaken = true;
             return turn;
         }
-        catch (LedgerException)
+        finally
         {
-            turn.Dispose();
-            throw;
+            if (!isTaken)
+            {
+                turn.Dispose();
+            }
         }
     }
 
