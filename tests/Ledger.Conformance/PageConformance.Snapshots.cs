@@ -132,6 +132,24 @@ public abstract partial class PageConformance
     }
 
     [Fact]
+    public async Task Thousands_of_short_values_are_put_by_reference_at_once()
+    {
+        await using var page = await OpenPageAsync();
+        var value = new byte[500];
+        var references = new List<Reference>();
+        for (var number = 0; number < 10_000; number++)
+        {
+            references.Add(await page.CreateReferenceAsync(value));
+        }
+
+        await Task.WhenAll(references.Select((reference, number) =>
+            page.PutReferenceAsync(Bytes($"{number}"), reference)));
+
+        await using var snapshot = await page.GetSnapshotAsync();
+        Assert.Equal(10_000, await snapshot.CountAsync());
+    }
+
+    [Fact]
     public async Task A_million_bytes_put_by_reference_from_a_stream_a_pipe_or_memory_are_read_back()
     {
         await using var page = await OpenPageAsync();

@@ -54,7 +54,8 @@ internal sealed class JournalWrite(Durability durability, CancellationToken canc
     public bool IsPut => Bytes is not null || Value is not null;
 
     /// <inheritdoc/>
-    public override long SizeBytes => RowOverheadBytes + (Key?.Length ?? 0) + (Bytes?.Length ?? 0);
+    public override long SizeBytes =>
+        RowOverheadBytes + (Key?.Length ?? 0) + (Bytes?.Length ?? Value?.Inline.Length ?? 0);
 
     /// <inheritdoc/>
     public override bool JoinsGroupOf(QueuedWrite leader) =>
