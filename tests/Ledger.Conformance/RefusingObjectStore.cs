@@ -8,6 +8,9 @@ internal sealed class RefusingObjectStore(IObjectStore inner) : IObjectStore
     /// <summary>Makes the error of each commit that is to be refused; null for none.</summary>
     public Func<Durability, Exception?>? Refusal { get; set; }
 
+    /// <summary>Makes the error of each write-ahead and of each put that is to be refused; null for none.</summary>
+    public Func<Exception>? WriteAheadRefusal { get; set; }
+
     public ValueTask<ReadOnlyMemory<byte>?> ReadAsync(
         ObjectKind kind, ObjectId id, CancellationToken cancellationToken) =>
         inner.ReadAsync(kind, id, cancellationToken);
@@ -29,7 +32,9 @@ internal sealed class RefusingObjectStore(IObjectStore inner) : IObjectStore
     {
         public ValueTask<ObjectId> PutAsync(
             ObjectKind kind, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
-            inner.PutAsync(kind, content, cancellationToken);
+            store.WriteAheadRefusal is { } refuse
+                ? ValueTask.FromException<ObjectId>(refuse())
+                : inner.PutAsync(kind, content, cancellationToken);
 
         public ValueTask PutAsync(
             ObjectKind kind, ObjectId id, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>

@@ -47,7 +47,7 @@ internal sealed class PageState
     public PageCommits Commits { get; }
 
     /// <summary>
-    /// Pulsed whenever a reader may see something new, and when the page is deleted or a transaction ends.
+    /// Pulsed whenever a reader may see something new, and when the page is deleted or stops, or a transaction ends.
     /// </summary>
     public AsyncSignal Changed { get; } = new();
 
@@ -160,6 +160,8 @@ internal sealed class PageState
         {
             _fault ??= fault;
         }
+
+        Changed.Pulse();
     }
 
     private InvariantException NewBrokenException() => new($"Page {Id} has no branch.");

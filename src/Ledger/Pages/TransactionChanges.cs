@@ -33,12 +33,14 @@ internal sealed class TransactionChanges(LedgerServices services, IObjectWriter 
     public async ValueTask SetAsync(
         ReadOnlyMemory<byte> key, EntryValue? value, CancellationToken cancellationToken)
     {
-        _recent[key] = value;
-        _sizeBytes += EntryOverheadBytes + key.Length + (value?.Inline.Length ?? 0);
-        if (_sizeBytes > sizeBytesMax)
+        // Before the key is set: when this fails or is cancelled, the call has left no trace.
+        if (_sizeBytes >= sizeBytesMax)
         {
             await SpillAsync(cancellationToken);
         }
+
+        _recent[key] = value;
+        _sizeBytes += EntryOverheadBytes + key.Length + (value?.Inline.Length ?? 0);
     }
 
     /// <summary>Removes every key.</summary>

@@ -99,6 +99,53 @@ public sealed class PageFaultTests
     }
 
     [Fact]
+    public async Task A_watch_that_waits_is_told_that_its_page_has_stopped()
+    {
+        var world = await OpenAsync();
+        await using var page = await world.Ledger.GetPageAsync(PageId.Root);
+        await using var watch = await page.WatchAsync();
+        var next = watch.ChangesAsync().GetAsyncEnumerator().MoveNextAsync().AsTask();
+        var fault = new InvariantException("The invariant 'true' does not hold.");
+
+        world.Refuse(_ => fault);
+        await Assert.ThrowsAsync<InvariantException>(() => page.PutAsync("a", "1"));
+
+        Assert.Same(
+            fault,
+            await Assert.ThrowsAsync<InvariantException>(() => next.WaitAsync(TimeSpan.FromSeconds(60))));
+    }
+
+    [Fact]
+    public async Task A_put_that_a_transaction_cannot_take_leaves_no_trace_in_it()
+    {
+        var world = await OpenAsync();
+        await using var page = await world.Ledger.GetPageAsync(PageId.Root);
+        await using var transaction = await page.BeginTransactionAsync();
+        var value = new string('v', 500);
+        var refused = new List<string>();
+
+        // What spills first puts the changes so far into the lease; that is where a full disk is met.
+        world.Refusing.WriteAheadRefusal = DiskFull;
+        for (var number = 0; number < 15_000; number++)
+        {
+            var key = $"{number:d5}";
+            if (await Record.ExceptionAsync(() => transaction.PutAsync(key, value)) is { } error)
+            {
+                Assert.IsType<StoreUnavailableException>(error);
+                refused.Add(key);
+                world.Refusing.WriteAheadRefusal = null;
+            }
+        }
+
+        await transaction.CommitAsync();
+        Assert.Single(refused);
+        Assert.Null(await page.GetAsync(refused[0]));
+        await using var snapshot = await page.GetSnapshotAsync();
+        Assert.Equal(14_999, await snapshot.CountAsync());
+        await world.AssertSoundAsync();
+    }
+
+    [Fact]
     public async Task A_commit_of_a_newer_version_closes_its_page_and_no_other()
     {
         var world = await OpenAsync();
