@@ -37,15 +37,20 @@ internal sealed class FoldLoop(
 
     private readonly Lock _gate = new();
     private readonly Dictionary<PageState, DueTimes> _due = [];
+
+    // Not the wall clock: one that is set back must not make a journal wait for longer.
+    private readonly long _startedAt = runtime.Time.GetTimestamp();
     private CancellationTokenSource? _sleep;
     private Task? _running;
     private bool _isStopped;
+
+    private TimeSpan Now => runtime.Time.GetElapsedTime(_startedAt);
 
     /// <summary>A page has taken writes, or was opened with a journal.</summary>
     public void Touch(PageState page)
     {
         var isFull = IsFull(page);
-        var now = runtime.Time.GetUtcNow();
+        var now = Now;
         lock (_gate)
         {
             if (_isStopped)
@@ -123,7 +128,7 @@ internal sealed class FoldLoop(
     /// <returns>False when there is nothing left: the loop has ended.</returns>
     private bool TakeNext(out PageState? page, out TimeSpan delay)
     {
-        var now = runtime.Time.GetUtcNow();
+        var now = Now;
         page = null;
         delay = TimeSpan.Zero;
         lock (_gate)
@@ -142,8 +147,7 @@ internal sealed class FoldLoop(
                 return true;
             }
 
-            // A clock that was set back must not make a journal wait for longer.
-            delay = times.Next - now < AgeMax ? times.Next - now : AgeMax;
+            delay = times.Next - now;
             _sleep = new CancellationTokenSource();
             return true;
         }
@@ -199,7 +203,7 @@ internal sealed class FoldLoop(
 
     private void Postpone(PageState page)
     {
-        var again = runtime.Time.GetUtcNow() + RetryDelay;
+        var again = Now + RetryDelay;
         bool isKnown;
         lock (_gate)
         {
@@ -230,8 +234,8 @@ internal sealed class FoldLoop(
         }
     }
 
-    private readonly record struct DueTimes(DateTimeOffset AtLatest, DateTimeOffset WhenIdle)
+    private readonly record struct DueTimes(TimeSpan AtLatest, TimeSpan WhenIdle)
     {
-        public DateTimeOffset Next => AtLatest < WhenIdle ? AtLatest : WhenIdle;
+        public TimeSpan Next => AtLatest < WhenIdle ? AtLatest : WhenIdle;
     }
 }

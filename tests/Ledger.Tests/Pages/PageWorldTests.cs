@@ -58,6 +58,81 @@ public sealed class PageWorldTests
         });
     }
 
+    [Fact]
+    public void An_idle_page_is_folded_in_time_when_the_clock_is_set_back_meanwhile()
+    {
+        var world = TestRuntime.Create(seed: 4);
+
+        world.Run(async runtime =>
+        {
+            await using var repository = await Repository.OpenAsync("/data", new() { Runtime = runtime });
+            var ledger = (LedgerStore)await repository.GetLedgerAsync("notes");
+            await using var page = await ledger.GetPageAsync(PageId.Root);
+            await page.PutAsync("a", "1");
+            world.Time.Offset = TimeSpan.FromHours(-1);
+            await runtime.Delay(TimeSpan.FromSeconds(6), default);
+
+            Assert.False(await HasJournalAsync(ledger));
+        });
+    }
+
+    [Theory]
+    [InlineData(5)]
+    [InlineData(6)]
+    [InlineData(7)]
+    public void A_transaction_begins_also_while_a_watch_is_given_one_change_after_another(int seed)
+    {
+        var world = TestRuntime.Create(seed);
+
+        var changesAtBegin = world.Run(async runtime =>
+        {
+            await using var repository = await Repository.OpenAsync("/data", new() { Runtime = runtime });
+            var ledger = await repository.GetLedgerAsync("notes");
+            await using var page = await ledger.GetPageAsync(PageId.Root);
+            await using var other = await ledger.GetPageAsync(PageId.Root);
+            await using var watch = await page.WatchAsync();
+            var count = 0;
+            var following = CountAsync(watch, () => count++);
+            var isBegun = false;
+            var writing = Task.WhenAll(Enumerable.Range(0, 8).Select(writer =>
+                WriteUntilAsync(other, $"{writer}", () => isBegun || count > 500)));
+            while (count < 10)
+            {
+                await runtime.Delay(TimeSpan.FromMilliseconds(1), default);
+            }
+
+            var countBefore = count;
+            await using (await page.BeginTransactionAsync())
+            {
+                isBegun = true;
+            }
+
+            var countAtBegin = count - countBefore;
+            await writing;
+            await page.DisposeAsync();
+            await following;
+            return countAtBegin;
+        });
+
+        Assert.InRange(changesAtBegin, 0, 20);
+    }
+
+    private static async Task CountAsync(IPageWatch watch, Action counted)
+    {
+        await foreach (var _ in watch.ChangesAsync())
+        {
+            counted();
+        }
+    }
+
+    private static async Task WriteUntilAsync(IPage page, string key, Func<bool> isOver)
+    {
+        for (var number = 0; !isOver(); number++)
+        {
+            await page.PutAsync(key, $"{number}");
+        }
+    }
+
     private static ValueTask<bool> HasJournalAsync(LedgerStore ledger) =>
         ledger.Services.Store.ScanRowsAsync("j"u8.ToArray(), default).AnyAsync();
 
