@@ -38,7 +38,7 @@ internal sealed class Session : IAsyncDisposable
         Session? session = null;
         try
         {
-            if (!options.CreateIfMissing && !(await repository.ListLedgersAsync(cancellationToken)).Contains(app))
+            if (!options.CreateIfMissing && !await repository.LedgerExistsAsync(app, cancellationToken))
             {
                 throw new CliException(
                     ExitCodes.NotFound, $"The repository at '{directory}' has no application '{app}'.",

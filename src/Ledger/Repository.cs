@@ -69,9 +69,7 @@ public sealed class Repository : IAsyncDisposable
     /// </exception>
     public async Task<ILedger> GetLedgerAsync(string name, CancellationToken cancellationToken = default)
     {
-        ArgumentException.ThrowIfNullOrEmpty(name);
-        var sizeBytes = CommitCodec.StrictUtf8.GetByteCount(name);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(sizeBytes, SettingsRow.NameSizeBytesMax, nameof(name));
+        CheckName(name);
         ThrowIfDisposed();
         await _runtime.Enter();
         using var turn = await _opening.AcquireAsync(cancellationToken);
@@ -90,6 +88,29 @@ public sealed class Repository : IAsyncDisposable
         return ledger;
     }
 
+    /// <summary>Whether there is a ledger of this name; opens it when there is, and makes nothing.</summary>
+    /// <param name="name">1 to 255 bytes of UTF-8.</param>
+    /// <param name="cancellationToken">Cancels the opening.</param>
+    /// <exception cref="StoreUnavailableException">The ledger's store cannot be opened.</exception>
+    /// <exception cref="CorruptObjectException">
+    /// The ledger's store is damaged in a way that it cannot be read.
+    /// </exception>
+    public async Task<bool> LedgerExistsAsync(string name, CancellationToken cancellationToken = default)
+    {
+        CheckName(name);
+        ThrowIfDisposed();
+        await _runtime.Enter();
+        using var turn = await _opening.AcquireAsync(cancellationToken);
+        ThrowIfDisposed();
+        if (_ledgers.ContainsKey(name))
+        {
+            return true;
+        }
+
+        var path = _directory.PathOf(name);
+        return await HasStoreAsync(path) && await TryOpenAsync(path, cancellationToken);
+    }
+
     /// <summary>The names of the ledgers, in ordinal order.</summary>
     /// <exception cref="StoreUnavailableException">A ledger's store cannot be opened.</exception>
     public async Task<IReadOnlyList<string>> ListLedgersAsync(CancellationToken cancellationToken = default)
@@ -98,7 +119,11 @@ public sealed class Repository : IAsyncDisposable
         await _runtime.Enter();
         using var turn = await _opening.AcquireAsync(cancellationToken);
         ThrowIfDisposed();
-        await OpenAllAsync(cancellationToken);
+        foreach (var path in await ListUnopenedAsync())
+        {
+            await TryOpenAsync(path, cancellationToken);
+        }
+
         return [.. _ledgers.Keys];
     }
 
@@ -127,14 +152,14 @@ public sealed class Repository : IAsyncDisposable
         ThrowIfDisposed();
         await _runtime.Enter();
         LedgerStore[] ledgers;
+        var tally = new VerifyTally(progress);
         using (await _opening.AcquireAsync(cancellationToken))
         {
             ThrowIfDisposed();
-            await OpenAllAsync(cancellationToken);
+            await OpenAllAsync(tally, cancellationToken);
             ledgers = [.. _ledgers.Values];
         }
 
-        var tally = new VerifyTally(progress);
         foreach (var ledger in ledgers)
         {
             if (_stores.TryGetValue(_directory.PathOf(ledger.Name), out var store))
@@ -193,24 +218,65 @@ public sealed class Repository : IAsyncDisposable
         }
     }
 
-    private async Task OpenAllAsync(CancellationToken cancellationToken)
+    private static void CheckName(string name)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        var sizeBytes = CommitCodec.StrictUtf8.GetByteCount(name);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(sizeBytes, SettingsRow.NameSizeBytesMax, nameof(name));
+    }
+
+    /// <summary>Opens every ledger; one that is damaged too badly for that is a problem, and stops no other.</summary>
+    private async Task OpenAllAsync(VerifyTally tally, CancellationToken cancellationToken)
+    {
+        foreach (var path in await ListUnopenedAsync())
+        {
+            try
+            {
+                await TryOpenAsync(path, cancellationToken);
+            }
+            catch (LedgerException problem) when (problem is CorruptObjectException or FormatTooNewException)
+            {
+                tally.AddProblem($"The ledger in '{path}' cannot be opened. {problem.Message}");
+            }
+        }
+    }
+
+    private async Task<IReadOnlyList<string>> ListUnopenedAsync()
     {
         var open = _ledgers.Keys.Select(_directory.PathOf).ToHashSet(StringComparer.Ordinal);
         var paths = await _runtime.Offload(static directory => directory.ListStores(), _directory);
-        foreach (var path in paths.Where(path => !open.Contains(path)))
-        {
-            var store = await OpenStoreAsync(path, cancellationToken);
-            if (await LedgerStore.ReadSettingsAsync(store, cancellationToken) is null)
-            {
-                // A crash came before the ledger was made; the next one to ask for it makes it.
-                await store.DisposeAsync();
-                continue;
-            }
+        return [.. paths.Where(path => !open.Contains(path))];
+    }
 
+    /// <summary>Opens the ledger whose store is in a directory.</summary>
+    /// <returns>False when a crash came before it was made; the next one to ask for it makes it.</returns>
+    private async Task<bool> TryOpenAsync(string path, CancellationToken cancellationToken)
+    {
+        var store = await OpenStoreAsync(path, cancellationToken);
+        var isLedger = false;
+        try
+        {
+            isLedger = await LedgerStore.ReadSettingsAsync(store, cancellationToken) is not null;
+        }
+        finally
+        {
+            if (!isLedger)
+            {
+                await store.DisposeAsync();
+            }
+        }
+
+        if (isLedger)
+        {
             var ledger = await OpenLedgerAsync(store, created: null, cancellationToken);
             _ledgers.Add(ledger.Name, ledger);
         }
+
+        return isLedger;
     }
+
+    private ValueTask<bool> HasStoreAsync(string path) => _runtime.Offload(
+        static state => state._directory.HasStore(state.path), (_directory, path));
 
     private Task<LedgerStore> OpenLedgerAsync(
         IObjectStore store, SettingsRow? created, CancellationToken cancellationToken) => LedgerStore.OpenAsync(
@@ -224,8 +290,7 @@ public sealed class Repository : IAsyncDisposable
 
     private async Task<IObjectStore> OpenStoreAsync(string path, CancellationToken cancellationToken)
     {
-        var isThere = await _runtime.Offload(
-            static state => state._directory.HasStore(state.path), (_directory, path));
+        var isThere = await HasStoreAsync(path);
         if (_options.ReadOnly && !isThere)
         {
             // A ledger that was never made reads as an empty one.

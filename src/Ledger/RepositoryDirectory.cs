@@ -1,5 +1,6 @@
 using Ledger.Commits;
 using Ledger.Objects;
+using Ledger.Objects.Segments;
 using Ledger.Runtime;
 
 namespace Ledger;
@@ -54,8 +55,12 @@ internal sealed class RepositoryDirectory : IDisposable
         return Path.Combine(_path, LedgersName, Convert.ToHexStringLower(hash[..LedgerNameSizeBytes]));
     }
 
-    /// <summary>Whether a store was ever made at a path of <see cref="PathOf"/>.</summary>
-    public bool HasStore(string path) => _files.DirectoryExists(path);
+    /// <summary>
+    /// Whether a store was ever made at a path of <see cref="PathOf"/>: more than what a creation that a crash cut
+    /// short leaves behind.
+    /// </summary>
+    public bool HasStore(string path) => _files.DirectoryExists(path) && _files.List(path).Any(
+        static name => name is not (LogFormat.LockName or LogFormat.NewManifestName));
 
     /// <summary>Makes the directory above the stores, durably.</summary>
     public void PrepareForStores()

@@ -1,8 +1,10 @@
+using System.Text;
 using System.Text.Json;
 using Ledger.Commits;
 using Ledger.Conformance;
 using Ledger.Objects;
 using Ledger.Pages;
+using Ledger.Pages.Rows;
 using Ledger.Runtime;
 using Ledger.Runtime.Real;
 using Xunit;
@@ -247,6 +249,89 @@ public sealed class RepositoryTests
         }
     }
 
+    [Fact]
+    public async Task A_creation_that_a_crash_cuts_short_anywhere_can_be_read_as_far_as_it_came()
+    {
+        var operations = 0;
+        for (var at = 1; at == 1 || at <= operations; at++)
+        {
+            foreach (var loss in Enum.GetValues<CrashLoss>())
+            {
+                var disk = new FaultyFileSystem();
+                await (await Repository.OpenAsync(Home, OptionsOn(disk))).DisposeAsync();
+                disk.MakeDurable();
+                var first = disk.Faults.OperationCount;
+                if (operations > 0)
+                {
+                    disk.Faults.CrashAt(first + at);
+                }
+
+                await Record.ExceptionAsync(async () =>
+                {
+                    await using var crashing = await Repository.OpenAsync(Home, OptionsOn(disk));
+                    await crashing.GetLedgerAsync("notes");
+                });
+                operations = Math.Max(operations, disk.Faults.OperationCount - first);
+                var image = disk.CrashImage(loss, seed: at);
+
+                await using var reading = await Repository.OpenAsync(
+                    Home, OptionsOn(image, new RepositoryOptions { ReadOnly = true }));
+                var error = await Record.ExceptionAsync(async () =>
+                {
+                    await reading.ListLedgersAsync();
+                    await using var page = await (await reading.GetLedgerAsync("notes")).GetPageAsync(PageId.Root);
+                    Assert.Equal("", await page.ShowAsync());
+                });
+                Assert.True(error is null, $"Operation {at}, {loss}: {error}");
+            }
+        }
+
+        Assert.InRange(operations, 5, 100);
+    }
+
+    [Fact]
+    public async Task A_ledger_whose_settings_cannot_be_read_says_so_each_time_and_is_not_left_locked()
+    {
+        await using (var repository = await OpenAsync())
+        {
+            var ledger = (LedgerStore)await repository.GetLedgerAsync("notes");
+            await using var lease = ledger.Services.Store.BeginWrite();
+            lease.SetRow(RowKeys.Settings, new byte[] { 1, 0 });
+            await lease.CommitAsync(Durability.Flushed, default);
+        }
+
+        await using var reopened = await OpenAsync();
+
+        await Assert.ThrowsAsync<CorruptObjectException>(() => reopened.ListLedgersAsync());
+        await Assert.ThrowsAsync<CorruptObjectException>(() => reopened.ListLedgersAsync());
+        await Assert.ThrowsAsync<CorruptObjectException>(() => reopened.GetLedgerAsync("notes"));
+    }
+
+    [Fact]
+    public async Task A_ledger_that_cannot_be_opened_is_found_by_verify_and_harms_no_other()
+    {
+        await using (var repository = await OpenAsync())
+        {
+            foreach (var name in new[] { "broken", "sound" })
+            {
+                await using var page = await (await repository.GetLedgerAsync(name)).GetPageAsync(PageId.Root);
+                await page.PutAsync("a", name);
+            }
+
+            Assert.True(await repository.LedgerExistsAsync("sound"));
+        }
+
+        Overwrite($"{PathOf("broken")}/MANIFEST", 3, 77);
+        await using var reopened = await OpenAsync();
+
+        Assert.True(await reopened.LedgerExistsAsync("sound"));
+        Assert.False(await reopened.LedgerExistsAsync("absent"));
+        await Assert.ThrowsAsync<CorruptObjectException>(() => reopened.LedgerExistsAsync("broken"));
+        var report = await reopened.VerifyAsync();
+        Assert.Contains("cannot be opened", Assert.Single(report.Problems), StringComparison.Ordinal);
+        Assert.Equal((1, 1), (report.Ledgers, report.Pages));
+    }
+
     private static async Task AssertReadOnlyAsync(Func<Task> work) => Assert.Equal(
         StoreUnavailableReason.ReadOnly, (await Assert.ThrowsAsync<StoreUnavailableException>(work)).Reason);
 
@@ -265,6 +350,13 @@ public sealed class RepositoryTests
 
     private Task<Repository> OpenAsync(RepositoryOptions? options = null) =>
         Repository.OpenAsync(Home, OptionsOn(_disk, options));
+
+    private static string PathOf(string ledger)
+    {
+        Span<byte> hash = stackalloc byte[ObjectId.HashSizeBytes];
+        Blake3.Hash(Encoding.UTF8.GetBytes(ledger), hash);
+        return $"{Home}/ledgers/{Convert.ToHexStringLower(hash[..16])}";
+    }
 
     private void Overwrite(string path, long offset, byte value)
     {
