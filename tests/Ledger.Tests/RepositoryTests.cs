@@ -204,7 +204,8 @@ public sealed class RepositoryTests
 
         Assert.Empty(report.Problems);
         Assert.Equal((1, 1, 2), (report.Ledgers, report.Pages, report.Commits));
-        Assert.InRange(report.Objects, 15, 200);
+        // How many nodes there are depends on the salt, which is random.
+        Assert.InRange(report.Objects, 10, 200);
         Assert.InRange(report.Bytes, 20_000, 2_000_000);
         Assert.InRange(report.LogBytes, 20_000, 2_000_000);
         Assert.NotEmpty(progress);
