@@ -1,3 +1,4 @@
+using System.Reflection;
 using Ledger.Tests.Tidy;
 using Xunit;
 
@@ -6,13 +7,14 @@ namespace Ledger.Tests.PublicApi;
 /// <summary>The public surface changes only on purpose.</summary>
 public sealed class PublicApiTests
 {
-    private const string ApprovedPath = "tests/Ledger.Tests/PublicApi/Ledger.approved.txt";
-
-    [Fact]
-    public void The_public_surface_is_the_approved_one()
+    [Theory]
+    [InlineData("Ledger")]
+    [InlineData("Ledger.Streams")]
+    public void The_public_surface_is_the_approved_one(string assembly)
     {
-        var path = Path.Combine(SourceFile.RepositoryRoot, ApprovedPath);
-        var actual = ApiText.Of(typeof(RepositoryOptions).Assembly);
+        var approvedPath = $"tests/Ledger.Tests/PublicApi/{assembly}.approved.txt";
+        var path = Path.Combine(SourceFile.RepositoryRoot, approvedPath);
+        var actual = ApiText.Of(Assembly.Load(assembly));
 
         if (Environment.GetEnvironmentVariable("LEDGER_ACCEPT") == "1")
         {
@@ -20,16 +22,16 @@ public sealed class PublicApiTests
         }
 
         var approved = File.Exists(path) ? File.ReadAllText(path) : "";
-        Assert.True(approved == actual, Difference(approved, actual));
+        Assert.True(approved == actual, Difference(approvedPath, approved, actual));
     }
 
-    private static string Difference(string approved, string actual)
+    private static string Difference(string approvedPath, string approved, string actual)
     {
         var before = approved.Split('\n');
         var after = actual.Split('\n');
         var lines = before.Except(after).Select(line => "- " + line)
             .Concat(after.Except(before).Select(line => "+ " + line));
-        return $"The public surface is not that of {ApprovedPath}.\n{string.Join('\n', lines)}\n" +
+        return $"The public surface is not that of {approvedPath}.\n{string.Join('\n', lines)}\n" +
             "If that is meant, run the test once with LEDGER_ACCEPT=1 and commit the file.";
     }
 }

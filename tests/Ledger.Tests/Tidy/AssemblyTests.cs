@@ -4,9 +4,11 @@ using Xunit;
 
 namespace Ledger.Tests.Tidy;
 
-/// <summary>What the compiled library may not have in it.</summary>
+/// <summary>What the compiled libraries may not have in it.</summary>
 public sealed class AssemblyTests
 {
+    private static readonly string[] Libraries = ["Ledger", "Ledger.Streams"];
+
     private static readonly string[] MutableCollections =
     [
         "Dictionary`2", "List`1", "HashSet`1", "SortedDictionary`2", "SortedSet`1", "SortedList`2", "Queue`1",
@@ -14,7 +16,7 @@ public sealed class AssemblyTests
     ];
 
     private static readonly Type[] Types =
-        [.. typeof(RepositoryOptions).Assembly.GetTypes().Where(type => !IsGenerated(type))];
+        [.. Libraries.SelectMany(library => Assembly.Load(library).GetTypes()).Where(type => !IsGenerated(type))];
 
     [Fact]
     public void The_library_has_no_static_mutable_state()

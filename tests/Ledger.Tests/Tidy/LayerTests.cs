@@ -25,6 +25,28 @@ public sealed class LayerTests
     }
 
     [Fact]
+    public void Projects_depend_one_way()
+    {
+        // Each project, and the ones of this repository that it may refer to.
+        var allowed = new Dictionary<string, string[]>
+        {
+            ["Ledger"] = [],
+            ["Ledger.Streams"] = ["Ledger"],
+            ["Ledger.Streams.Sqlite"] = ["Ledger.Streams"],
+            ["Ledger.Streams.Postgres"] = ["Ledger.Streams"],
+            ["Ledger.Cli"] = ["Ledger", "Ledger.Streams", "Ledger.Streams.Sqlite", "Ledger.Streams.Postgres"],
+        };
+
+        var faults = SourceFile.All(".csproj", "src").SelectMany(file => Regex
+            .Matches(file.Text, @"<ProjectReference Include=""[^""]*/([\w.]+)\.csproj""")
+            .Select(match => match.Groups[1].Value)
+            .Except(allowed.GetValueOrDefault(Path.GetFileNameWithoutExtension(file.Path), []))
+            .Select(name => $"{file.Path} refers to {name}."));
+
+        Faults.AssertNone(faults);
+    }
+
+    [Fact]
     public void Every_folder_of_the_library_is_a_layer()
     {
         var folders = Directory.GetDirectories(Path.Combine(SourceFile.RepositoryRoot, "src/Ledger"))

@@ -1,0 +1,155 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Ledger.Objects;
+
+namespace Ledger.Streams.Consumers;
+
+/// <summary>What a change of a consumer's row gives.</summary>
+/// <param name="State">The new state; null to leave it as it is, or to delete it.</param>
+/// <param name="IsDeleted">True to delete the row.</param>
+/// <param name="Result">Handed to whoever asked for the change.</param>
+internal readonly record struct ConsumerUpdate<TResult>(string? State, bool IsDeleted, TResult Result);
+
+/// <summary>A consumer's durable state, one JSON object; documented in docs/formats/streams-relational.md.</summary>
+internal sealed class ConsumerState
+{
+    /// <summary>Parked entries at most; at that many a failing entry waits instead of being parked.</summary>
+    public const int ParkedMax = 1_000;
+
+    private const int ErrorLengthMax = 1_000;
+    private const int VersionNow = 1;
+
+    /// <summary>The version of this layout.</summary>
+    [JsonPropertyName("version")]
+    public int Version { get; set; } = VersionNow;
+
+    /// <summary>The lease's number.</summary>
+    [JsonPropertyName("epoch")]
+    public long Epoch { get; set; }
+
+    /// <summary>When the lease ends, in milliseconds of the database's clock; 0 when nobody has it.</summary>
+    [JsonPropertyName("until")]
+    public long UntilMs { get; set; }
+
+    /// <summary>The last position that was looked at.</summary>
+    [JsonPropertyName("read")]
+    public long Read { get; set; }
+
+    /// <summary>What was looked at and is not done, ascending by position.</summary>
+    [JsonPropertyName("pending")]
+    public List<PendingState> Pending { get; set; } = [];
+
+    /// <summary>What failed too often, ascending by position.</summary>
+    [JsonPropertyName("parked")]
+    public List<ParkedState> Parked { get; set; } = [];
+
+    /// <summary>Everything up to here is done or parked.</summary>
+    [JsonIgnore]
+    public long Low => Pending.Count == 0 ? Read : Math.Min(Read, Pending.Min(pending => pending.Position) - 1);
+
+    /// <summary>Reads a state.</summary>
+    public static ConsumerState Parse(string text)
+    {
+        var state = JsonSerializer.Deserialize(text, ConsumerJson.Default.ConsumerState) ?? new ConsumerState();
+        return state.Version <= VersionNow
+            ? state : throw new FormatTooNewException("The state of a consumer", state.Version, VersionNow);
+    }
+
+    /// <summary>Writes the state.</summary>
+    public string Format() => JsonSerializer.Serialize(this, ConsumerJson.Default.ConsumerState);
+
+    /// <summary>Adds a failure to an entry that is pending, and parks it when it was the last attempt.</summary>
+    public void Fail(PendingState pending, string error, long nowMs, ConsumerOptions options)
+    {
+        pending.Attempts++;
+        pending.IsInFlight = false;
+        pending.Error = error.Length > ErrorLengthMax ? error[..ErrorLengthMax] : error;
+        if (pending.Attempts >= options.AttemptsMax && Parked.Count < ParkedMax)
+        {
+            Pending.Remove(pending);
+            Parked.Add(new ParkedState
+            {
+                Position = pending.Position,
+                Id = pending.Id,
+                Stream = pending.Stream,
+                Attempts = pending.Attempts,
+                Error = pending.Error,
+                AtMs = nowMs,
+            });
+            Parked.Sort((left, right) => left.Position.CompareTo(right.Position));
+            return;
+        }
+
+        var delayMs = options.RetryDelayMin.TotalMilliseconds * Math.Pow(2, Math.Min(pending.Attempts - 1, 30));
+        pending.NotBeforeMs = nowMs + (long)Math.Min(delayMs, options.RetryDelayMax.TotalMilliseconds);
+    }
+
+    /// <summary>An entry that was looked at and is not done.</summary>
+    internal sealed class PendingState
+    {
+        /// <summary>Its place.</summary>
+        [JsonPropertyName("position")]
+        public long Position { get; set; }
+
+        /// <summary>The entry.</summary>
+        [JsonPropertyName("id")]
+        public string Id { get; set; } = "";
+
+        /// <summary>The stream's name when it was read.</summary>
+        [JsonPropertyName("stream")]
+        public string Stream { get; set; } = "";
+
+        /// <summary>Failed attempts.</summary>
+        [JsonPropertyName("attempts")]
+        public int Attempts { get; set; }
+
+        /// <summary>When it may be tried again, in milliseconds of the database's clock.</summary>
+        [JsonPropertyName("notBefore")]
+        public long NotBeforeMs { get; set; }
+
+        /// <summary>Handed out.</summary>
+        [JsonPropertyName("inFlight")]
+        public bool IsInFlight { get; set; }
+
+        /// <summary>In flight when a process died: it is tried alone, so that it takes no other down with it.</summary>
+        [JsonPropertyName("suspect")]
+        public bool IsSuspect { get; set; }
+
+        /// <summary>The last failure.</summary>
+        [JsonPropertyName("error")]
+        public string? Error { get; set; }
+    }
+
+    /// <summary>An entry that failed too often.</summary>
+    internal sealed class ParkedState
+    {
+        /// <summary>Its place.</summary>
+        [JsonPropertyName("position")]
+        public long Position { get; set; }
+
+        /// <summary>The entry.</summary>
+        [JsonPropertyName("id")]
+        public string Id { get; set; } = "";
+
+        /// <summary>The stream's name when it was read.</summary>
+        [JsonPropertyName("stream")]
+        public string Stream { get; set; } = "";
+
+        /// <summary>Failed attempts.</summary>
+        [JsonPropertyName("attempts")]
+        public int Attempts { get; set; }
+
+        /// <summary>The last failure.</summary>
+        [JsonPropertyName("error")]
+        public string Error { get; set; } = "";
+
+        /// <summary>When, in milliseconds of the database's clock.</summary>
+        [JsonPropertyName("at")]
+        public long AtMs { get; set; }
+    }
+}
+
+/// <summary>How states are written, without reflection.</summary>
+[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault)]
+[JsonSerializable(typeof(ConsumerState))]
+internal sealed partial class ConsumerJson : JsonSerializerContext;

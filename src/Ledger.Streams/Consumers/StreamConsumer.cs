@@ -1,0 +1,442 @@
+using Ledger.Runtime;
+
+namespace Ledger.Streams.Consumers;
+
+/// <summary>The lease on a consumer: hands out entries in stream order and keeps what is done.</summary>
+/// <remarks>
+/// Safe from any thread. One entry of a stream is out at a time; one that fails holds its stream, not the others, until
+/// it succeeds or is parked. What was handed out and not acknowledged is handed out again after a death: at least once.
+/// </remarks>
+public sealed class StreamConsumer : IAsyncDisposable
+{
+    private readonly StreamStore _store;
+    private readonly ConsumerOptions _options;
+    private readonly AsyncLock _gate = new();
+    private readonly CancellationTokenSource _lost = new();
+    private readonly CancellationTokenSource _closing = new();
+
+    // Rises with whatever could let somebody receive; the commits of the store are heard apart.
+    private readonly AsyncSignal _changed = new();
+    private readonly SortedDictionary<long, Entry> _entries = [];
+    private readonly IDisposable? _listening;
+    private readonly ConsumerState _state;
+    private long _clockAheadMs;
+    private Task _renewal = Task.CompletedTask;
+    private LeaseLostException? _leaseLost;
+    private bool _isDisposed;
+
+    private StreamConsumer(StreamStore store, string name, ConsumerOptions options, ConsumerState state, long nowMs)
+    {
+        (_store, Name, _options, _state) = (store, name, options, state);
+        _clockAheadMs = nowMs - store.Runtime.WallClockMs();
+        _listening = store.Listen();
+    }
+
+    /// <summary>The consumer's name.</summary>
+    public string Name { get; }
+
+    /// <summary>The number of this lease.</summary>
+    public long Epoch => _state.Epoch;
+
+    /// <summary>Cancelled when the lease is lost.</summary>
+    public CancellationToken Lost => _lost.Token;
+
+    private long NowMs => _store.Runtime.WallClockMs() + _clockAheadMs;
+
+    /// <summary>Stops as a process does that is killed: nothing is written, and the lease runs out.</summary>
+    internal async ValueTask AbandonAsync()
+    {
+        using (await _gate.AcquireAsync(CancellationToken.None))
+        {
+            _isDisposed = true;
+            _closing.Cancel();
+        }
+
+        await _renewal;
+        _listening?.Dispose();
+        _closing.Dispose();
+        _lost.Dispose();
+    }
+
+    /// <summary>Waits for the lease and takes it.</summary>
+    internal static async ValueTask<StreamConsumer> AcquireAsync(
+        StreamStore store, string name, ConsumerOptions options, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var (state, nowMs) = await store.UpdateConsumerCoreAsync(
+                name, (text, now) => TryTake(text, now, options), cancellationToken);
+            if (nowMs is { } taken)
+            {
+                var consumer = new StreamConsumer(store, name, options, state, taken);
+                await consumer.LoadAsync(cancellationToken);
+                consumer._renewal = consumer.RenewAsync();
+                return consumer;
+            }
+
+            // Somebody has it: look again when it would end, and now and then, since it may be given back early.
+            await store.Runtime.Delay(options.LeaseDuration / 10, cancellationToken);
+        }
+    }
+
+    /// <summary>Waits for an entry that may be handled now.</summary>
+    /// <returns>It is out until it is acknowledged or failed.</returns>
+    /// <exception cref="LeaseLostException">Another instance has the lease.</exception>
+    public async ValueTask<Delivery> ReceiveAsync(CancellationToken cancellationToken = default)
+    {
+        await _store.Runtime.Enter();
+        while (true)
+        {
+            var committed = _store.Committed.Version;
+            var changed = _changed.Version;
+            TimeSpan? wait;
+            using (await _gate.AcquireAsync(cancellationToken))
+            {
+                ThrowIfOver();
+                var hasMore = await FillAsync(cancellationToken);
+                if (Choose(out wait) is { } pending)
+                {
+                    await HandOutAsync(pending);
+                    return new Delivery(_entries[pending.Position], pending.Attempts + 1, Epoch);
+                }
+
+                if (hasMore && _state.Pending.Count < _options.Window)
+                {
+                    continue;
+                }
+            }
+
+            await WaitAsync(committed, changed, wait, cancellationToken);
+        }
+    }
+
+    /// <summary>The entry is done: when this returns it is not handed out again.</summary>
+    /// <exception cref="LeaseLostException">Another instance has the lease and will hand it out again.</exception>
+    public async ValueTask AcknowledgeAsync(Delivery delivery, CancellationToken cancellationToken = default)
+    {
+        await _store.Runtime.Enter();
+        using (await _gate.AcquireAsync(cancellationToken))
+        {
+            var pending = PendingOf(delivery);
+            _state.Pending.Remove(pending);
+            _entries.Remove(pending.Position);
+            await SaveAsync(cancellationToken);
+        }
+
+        _changed.Pulse();
+    }
+
+    /// <summary>The entry could not be handled: it is tried again later, or parked.</summary>
+    /// <param name="delivery">What was received.</param>
+    /// <param name="error">Why, as one sentence; 1,000 characters of it are kept.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <exception cref="LeaseLostException">Another instance has the lease and will hand it out again.</exception>
+    public async ValueTask FailAsync(Delivery delivery, string error, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(error);
+        await _store.Runtime.Enter();
+        using (await _gate.AcquireAsync(cancellationToken))
+        {
+            var pending = PendingOf(delivery);
+            pending.IsSuspect = false;
+            _state.Fail(pending, error.Replace('\0', ' '), NowMs, _options);
+            if (!_state.Pending.Contains(pending))
+            {
+                _entries.Remove(pending.Position);
+            }
+
+            await SaveAsync(cancellationToken);
+        }
+
+        _changed.Pulse();
+    }
+
+    /// <summary>Gives the lease back; what is out is handed out again without counting as an attempt.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _store.Runtime.Enter();
+        using (await _gate.AcquireAsync(CancellationToken.None))
+        {
+            if (_isDisposed)
+            {
+                return;
+            }
+
+            _isDisposed = true;
+            _closing.Cancel();
+            _state.Pending.ForEach(pending => pending.IsInFlight = false);
+            try
+            {
+                if (_leaseLost is null)
+                {
+                    await SaveAsync(CancellationToken.None, isLast: true);
+                }
+            }
+            catch (LedgerException)
+            {
+                // The lease ends by itself when it cannot be given back.
+            }
+        }
+
+        await _renewal;
+        _changed.Pulse();
+        _listening?.Dispose();
+        _closing.Dispose();
+        _lost.Dispose();
+    }
+
+    private static ConsumerUpdate<(ConsumerState State, long? NowMs)> TryTake(
+        string? text, long nowMs, ConsumerOptions options)
+    {
+        var state = text is null ? new ConsumerState { Read = options.StartAfter.Value } : ConsumerState.Parse(text);
+        if (state.UntilMs > nowMs)
+        {
+            return new(null, false, (state, null));
+        }
+
+        state.Epoch++;
+        state.UntilMs = nowMs + (long)options.LeaseDuration.TotalMilliseconds;
+        foreach (var pending in state.Pending.Where(pending => pending.IsInFlight).ToArray())
+        {
+            // Alone at once rather than after a wait: nobody knows whether it was the cause.
+            pending.IsSuspect = true;
+            state.Fail(pending, "The process that handled it ended, or lost its lease.", nowMs, options);
+            pending.NotBeforeMs = nowMs;
+        }
+
+        return new(state.Format(), false, (state, nowMs));
+    }
+
+    private void ThrowIfOver()
+    {
+        if (_leaseLost is { } lost)
+        {
+            throw new LeaseLostException(lost.Consumer, lost.Epoch, lost.CurrentEpoch);
+        }
+
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+    }
+
+    private ConsumerState.PendingState PendingOf(Delivery delivery)
+    {
+        ArgumentNullException.ThrowIfNull(delivery);
+        ThrowIfOver();
+        if (delivery.Epoch != Epoch)
+        {
+            throw new LeaseLostException(Name, delivery.Epoch, Epoch);
+        }
+
+        var position = delivery.Entry.Position.GetValueOrDefault().Value;
+        return _state.Pending.Find(pending => pending.Position == position && pending.IsInFlight)
+            ?? throw new InvalidOperationException($"The entry at position {position} is not out.");
+    }
+
+    /// <summary>Reads the entries that were pending; those that were trimmed are done.</summary>
+    private async ValueTask LoadAsync(CancellationToken cancellationToken)
+    {
+        var wanted = _state.Pending.Select(pending => pending.Position).ToHashSet();
+        foreach (var position in _state.Pending.Select(pending => pending.Position).Order())
+        {
+            if (!wanted.Contains(position))
+            {
+                continue;
+            }
+
+            var page = await ReadAsync(position - 1, _state.Read, cancellationToken);
+            foreach (var entry in page.Where(entry => wanted.Remove(PositionOf(entry))))
+            {
+                _entries.Add(PositionOf(entry), entry);
+            }
+
+            wanted.Remove(position);
+        }
+
+        _state.Pending.RemoveAll(pending => !_entries.ContainsKey(pending.Position));
+    }
+
+    /// <summary>Reads further entries when there is room; false when there were none.</summary>
+    private async ValueTask<bool> FillAsync(CancellationToken cancellationToken)
+    {
+        var room = _options.Window - _state.Pending.Count;
+        if (room < Math.Min(_options.Window, StreamStore.PageEntriesMax) / 2 && _state.Pending.Exists(IsReady))
+        {
+            return true;
+        }
+
+        if (room <= 0)
+        {
+            return false;
+        }
+
+        var page = await ReadAsync(_state.Read, null, cancellationToken, room);
+        foreach (var entry in page)
+        {
+            var position = PositionOf(entry);
+            _state.Read = position;
+            if (_options.Filter.IsEmpty || _options.Filter.Matches(entry))
+            {
+                _entries.Add(position, entry);
+                _state.Pending.Add(new ConsumerState.PendingState
+                {
+                    Position = position,
+                    Id = entry.Id.ToString(),
+                    Stream = entry.Stream,
+                });
+            }
+        }
+
+        return page.Count > 0;
+    }
+
+    private bool IsReady(ConsumerState.PendingState pending) => !pending.IsInFlight && pending.NotBeforeMs <= NowMs;
+
+    /// <summary>The first entry that may go out; otherwise how long until one may.</summary>
+    private ConsumerState.PendingState? Choose(out TimeSpan? wait)
+    {
+        wait = null;
+        var nowMs = NowMs;
+        if (_state.Pending.Exists(pending => pending is { IsSuspect: true, IsInFlight: true }))
+        {
+            return null;
+        }
+
+        if (_state.Pending.Find(pending => pending.IsSuspect) is { } suspect)
+        {
+            return _state.Pending.Exists(pending => pending.IsInFlight) ? null : suspect;
+        }
+
+        var held = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var pending in _state.Pending)
+        {
+            if (held.Contains(pending.Stream))
+            {
+                continue;
+            }
+
+            if (!pending.IsInFlight && pending.NotBeforeMs <= nowMs)
+            {
+                return pending;
+            }
+
+            held.Add(pending.Stream);
+            if (!pending.IsInFlight)
+            {
+                var until = TimeSpan.FromMilliseconds(pending.NotBeforeMs - nowMs);
+                wait = wait is null || until < wait ? until : wait;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Notes durably that the entry is out, so that a death now counts as an attempt.</summary>
+    private async ValueTask HandOutAsync(ConsumerState.PendingState pending)
+    {
+        pending.IsInFlight = true;
+        var isSaved = false;
+        try
+        {
+            await SaveAsync(CancellationToken.None);
+            isSaved = true;
+        }
+        finally
+        {
+            pending.IsInFlight = isSaved;
+        }
+    }
+
+    private async ValueTask WaitAsync(
+        long committed, long changed, TimeSpan? wait, CancellationToken cancellationToken)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        List<Task> events =
+        [
+            _store.Committed.WaitAsync(committed, over.Token).AsTask(),
+            _changed.WaitAsync(changed, over.Token).AsTask(),
+        ];
+        if (wait is { } delay)
+        {
+            events.Add(_store.Runtime.Delay(delay, over.Token));
+        }
+
+        await Task.WhenAny(events);
+        over.Cancel();
+        foreach (var task in events)
+        {
+            try
+            {
+                await task;
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                // One of the others came first.
+            }
+        }
+    }
+
+    /// <summary>Writes the state and renews the lease, unless another epoch has begun.</summary>
+    private async ValueTask SaveAsync(CancellationToken cancellationToken, bool isLast = false)
+    {
+        var durationMs = isLast ? 0 : (long)_options.LeaseDuration.TotalMilliseconds;
+        var (epochNow, nowMs) = await _store.UpdateConsumerCoreAsync(
+            Name,
+            (text, now) =>
+            {
+                var epoch = text is null ? 0 : ConsumerState.Parse(text).Epoch;
+                _state.UntilMs = isLast ? 0 : now + durationMs;
+                return new ConsumerUpdate<(long, long)>(
+                    epoch == _state.Epoch ? _state.Format() : null, false, (epoch, now));
+            },
+            cancellationToken);
+        _clockAheadMs = nowMs - _store.Runtime.WallClockMs();
+        if (epochNow != _state.Epoch)
+        {
+            _leaseLost = new LeaseLostException(Name, _state.Epoch, epochNow);
+            _lost.Cancel();
+            _changed.Pulse();
+            throw _leaseLost;
+        }
+    }
+
+    private async Task RenewAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                await _store.Runtime.Delay(_options.LeaseDuration / 3, _closing.Token);
+                using (await _gate.AcquireAsync(_closing.Token))
+                {
+                    await SaveAsync(_closing.Token);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (_closing.IsCancellationRequested)
+        {
+            // Closed.
+        }
+        catch (LedgerException)
+        {
+            // Lost, or the database is gone: whoever works here hears of it from the next call.
+        }
+        catch (ObjectDisposedException)
+        {
+            // The store was closed first.
+        }
+    }
+
+    private ValueTask<IReadOnlyList<Entry>> ReadAsync(
+        long after, long? through, CancellationToken cancellationToken, int limit = StreamStore.PageEntriesMax) =>
+        _store.ReadPageAsync(
+            "consume",
+            new PageQuery
+            {
+                ByPosition = true,
+                After = EntryId.Of(after),
+                Through = through is { } bound ? EntryId.Of(bound) : null,
+                Limit = Math.Min(limit, StreamStore.PageEntriesMax),
+            },
+            cancellationToken);
+
+    private static long PositionOf(Entry entry) => entry.Position.GetValueOrDefault().Value;
+}

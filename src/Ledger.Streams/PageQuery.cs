@@ -1,0 +1,35 @@
+namespace Ledger.Streams;
+
+/// <summary>One page of a read, as a store's inner part is asked for it.</summary>
+internal sealed record PageQuery
+{
+    /// <summary>The stream; null for every stream.</summary>
+    public string? Stream { get; init; }
+
+    /// <summary>Order and bounds are of positions, not of ids.</summary>
+    public bool ByPosition { get; init; }
+
+    /// <summary>Exclusive; zero for no bound. An id, or a position when <see cref="ByPosition"/>.</summary>
+    public EntryId After { get; init; }
+
+    /// <summary>Exclusive; null for no bound.</summary>
+    public EntryId? Before { get; init; }
+
+    /// <summary>Inclusive; null for no bound.</summary>
+    public EntryId? Through { get; init; }
+
+    /// <summary>Largest first.</summary>
+    public bool Descending { get; init; }
+
+    /// <summary>Which entries.</summary>
+    public EntryFilter Filter { get; init; } = EntryFilter.None;
+
+    /// <summary>Text to find; null for any.</summary>
+    public string? Search { get; init; }
+
+    /// <summary>The text is words.</summary>
+    public bool IsFullText { get; init; }
+
+    /// <summary>Entries at most.</summary>
+    public int Limit { get; init; }
+}
