@@ -36,6 +36,28 @@ public sealed class SystemFileSystemTests : FileSystemConformance, IDisposable
     }
 
     [Fact]
+    public void A_file_that_may_only_be_read_can_be_locked_by_one()
+    {
+        // Not even the superuser can open this one for writing; elsewhere there is no such file, and no such user.
+        const string ReadOnlyPath = "/sys/kernel/uevent_seqnum";
+        var path = File.Exists(ReadOnlyPath) ? ReadOnlyPath : In("a");
+        if (path != ReadOnlyPath)
+        {
+            Files.Open(path, FileOpening.CreateNew).Dispose();
+            File.SetAttributes(path, FileAttributes.ReadOnly);
+        }
+
+        using (var held = Files.TryLock(path))
+        {
+            Assert.NotNull(held);
+            Assert.Null(Files.TryLock(path));
+        }
+
+        using var again = Files.TryLock(path);
+        Assert.NotNull(again);
+    }
+
+    [Fact]
     public void Room_that_was_reserved_is_really_taken()
     {
         const int Length = 1 << 20;

@@ -9,6 +9,7 @@ internal static partial class Native
 {
     private const int Interrupted = 4;
     private const int NoSpace = 28;
+    private const int ReadOnlyMedium = 30;
     private const int ReadOnly = 0;
 
     /// <summary>True when the system has POSIX calls.</summary>
@@ -26,6 +27,11 @@ internal static partial class Native
     public static bool IsDiskFull(IOException exception) => IsUnix
         ? exception.HResult == NoSpace || exception.HResult == OverQuota
         : exception.HResult is unchecked((int)0x80070070) or unchecked((int)0x80070027);
+
+    /// <summary>True when the error says that nothing can be written to the medium.</summary>
+    public static bool IsReadOnlyMedium(IOException exception) => IsUnix
+        ? exception.HResult == ReadOnlyMedium
+        : exception.HResult == unchecked((int)0x80070013);
 
     /// <summary>True when the error says that another handle excludes this one.</summary>
     public static bool IsSharingViolation(IOException exception) => IsUnix

@@ -105,7 +105,7 @@ internal sealed class SystemFileSystem : IFileSystem
         {
             // On Unix this is flock, so it holds against other processes and other handles of this one, and the
             // kernel gives it back when the process ends, however it ends.
-            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+            return OpenToLock(path);
         }
         catch (IOException exception) when (Native.IsSharingViolation(exception))
         {
@@ -114,6 +114,20 @@ internal sealed class SystemFileSystem : IFileSystem
         catch (IOException exception) when (Native.IsDiskFull(exception))
         {
             throw new DiskFullException(path, exception);
+        }
+    }
+
+    private static FileStream OpenToLock(string path)
+    {
+        try
+        {
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+        }
+        catch (Exception exception) when (File.Exists(path) &&
+            (exception is UnauthorizedAccessException || (exception is IOException io && Native.IsReadOnlyMedium(io))))
+        {
+            // Who may only read, or has a medium that nobody can write to, can hold the lock all the same.
+            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.None, bufferSize: 0);
         }
     }
 }
