@@ -54,13 +54,15 @@ internal sealed class CommandContext(
             }
         });
 
-    /// <summary>Opens the repository that is meant.</summary>
-    public Task<Session> OpenAsync(bool create) => Session.OpenAsync(
-        common.DirectoryOf(Parse), Parse.GetValue(common.App)!, OptionsOf(create), Token);
+    /// <summary>Opens the repository that is meant, to write to it.</summary>
+    public Task<Session> OpenAsync(bool create) => OpenAsync(OptionsOf(create));
 
-    /// <summary>Opens the repository that is meant, without an application.</summary>
-    public Task<Repository> OpenRepositoryAsync() => Session.OpenRepositoryAsync(
-        common.DirectoryOf(Parse), OptionsOf(create: false), Token);
+    /// <summary>Opens the repository that is meant, so that a medium which cannot be written to is read too.</summary>
+    public Task<Session> OpenForReadingAsync() => OpenAsync(ForReading());
+
+    /// <summary>Opens the repository that is meant for reading, without an application.</summary>
+    public Task<Repository> OpenRepositoryForReadingAsync() => Session.OpenRepositoryAsync(
+        common.DirectoryOf(Parse), ForReading(), Token);
 
     /// <summary>The prefix that is meant; empty when none is given.</summary>
     public byte[] Prefix => KeyOrNull(common.Prefix) ?? [];
@@ -96,6 +98,11 @@ internal sealed class CommandContext(
 
     /// <summary>ASCII text as a piece of a line.</summary>
     public static ReadOnlyMemory<byte> Text(string text) => Encoding.UTF8.GetBytes(text);
+
+    private Task<Session> OpenAsync(RepositoryOptions options) => Session.OpenAsync(
+        common.DirectoryOf(Parse), Parse.GetValue(common.App)!, options, Token);
+
+    private RepositoryOptions ForReading() => OptionsOf(create: false) with { ReadOnly = true };
 
     private RepositoryOptions OptionsOf(bool create) => new()
     {

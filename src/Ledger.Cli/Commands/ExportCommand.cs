@@ -17,7 +17,7 @@ internal static class ExportCommand
         range.AddBoundsTo(command);
         CommandContext.SetAction(command, common, async context =>
         {
-            await using var session = await context.OpenAsync(create: false);
+            await using var session = await context.OpenForReadingAsync();
             await using var page = await session.OpenStoredPageAsync(context.Page, context.Token);
             await using var snapshot = await context.OpenSnapshotAsync(page);
             var (start, end) = range.Bounds(context);

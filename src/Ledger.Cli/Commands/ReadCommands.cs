@@ -25,7 +25,7 @@ internal static class ReadCommands
         CommandContext.SetAction(command, common, async context =>
         {
             var keyBytes = context.Key(key);
-            await using var session = await context.OpenAsync(create: false);
+            await using var session = await context.OpenForReadingAsync();
             await using var page = await session.OpenStoredPageAsync(context.Page, context.Token);
             await using var snapshot = await context.OpenSnapshotAsync(page);
             var entry = await snapshot.FindAsync(keyBytes, context.Token) ?? throw context.NoSuchKey(keyBytes);
@@ -57,7 +57,7 @@ internal static class ReadCommands
         range.AddTo(command);
         CommandContext.SetAction(command, common, async context =>
         {
-            await using var session = await context.OpenAsync(create: false);
+            await using var session = await context.OpenForReadingAsync();
             await using var page = await session.OpenStoredPageAsync(context.Page, context.Token);
             await using var snapshot = await context.OpenSnapshotAsync(page);
             var (start, end) = range.Bounds(context);
@@ -89,7 +89,7 @@ internal static class ReadCommands
         range.AddTo(command);
         CommandContext.SetAction(command, common, async context =>
         {
-            await using var session = await context.OpenAsync(create: false);
+            await using var session = await context.OpenForReadingAsync();
             await using var page = await session.OpenStoredPageAsync(context.Page, context.Token);
             await using var snapshot = await context.OpenSnapshotAsync(page);
             var (start, end) = range.Bounds(context);
@@ -119,7 +119,7 @@ internal static class ReadCommands
         range.AddBoundsTo(command);
         CommandContext.SetAction(command, common, async context =>
         {
-            await using var session = await context.OpenAsync(create: false);
+            await using var session = await context.OpenForReadingAsync();
             await using var page = await session.OpenStoredPageAsync(context.Page, context.Token);
             await using var snapshot = await context.OpenSnapshotAsync(page);
             var (start, end) = range.Bounds(context);

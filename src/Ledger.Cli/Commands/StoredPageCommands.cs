@@ -28,7 +28,7 @@ internal static class StoredPageCommands
         var command = new Command("list", "List the stored pages of the application, ascending by id");
         CommandContext.SetAction(command, common, async context =>
         {
-            await using var session = await context.OpenAsync(create: false);
+            await using var session = await context.OpenForReadingAsync();
             await foreach (var id in session.Ledger.ListPagesAsync(context.Token))
             {
                 context.Output.Result(id.ToString(), json => json.WriteString("page", id.ToString()));

@@ -12,7 +12,7 @@ internal static class VerifyCommand
         var command = new Command("verify", "Read and check everything that is reachable, and the log's checksums");
         CommandContext.SetAction(command, common, async context =>
         {
-            await using var repository = await context.OpenRepositoryAsync();
+            await using var repository = await context.OpenRepositoryForReadingAsync();
             VerifyReport report;
             using (var progress = new Progress("objects"))
             {

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using Ledger.EndToEnd.Processes;
 using Xunit;
@@ -157,10 +158,31 @@ public sealed class ReadWriteTests : IDisposable
     }
 
     [Fact]
+    public async Task Reading_and_verifying_writes_nothing_also_when_a_journal_waits()
+    {
+        await _shell.DoAsync("page", "put", "a", "1");
+        await _shell.DoAsync("page", "put", "b", "2");
+        var before = Contents();
+
+        Assert.Equal("2", (await _shell.DoAsync("page", "get", "b")).Text);
+        Assert.Equal("2\n", (await _shell.DoAsync("page", "count")).Text);
+        foreach (var command in new[] { "page keys", "page scan", "page export", "page list", "verify" })
+        {
+            await _shell.DoAsync(command.Split(' '));
+        }
+
+        Assert.Equal(before, Contents());
+    }
+
+    [Fact]
     public async Task Buffered_writes_are_there_after_the_command()
     {
         await _shell.DoAsync("page", "put", "a", "1", "--durability", "buffered");
 
         Assert.Equal("1", (await _shell.DoAsync("page", "get", "a")).Text);
     }
+
+    private Dictionary<string, string> Contents() =>
+        Directory.EnumerateFiles(_shell.Directory.Path, "*", SearchOption.AllDirectories)
+            .ToDictionary(path => path, path => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path))));
 }

@@ -76,6 +76,28 @@ public sealed class PageWorldTests
         });
     }
 
+    [Fact]
+    public void A_journal_does_not_grow_without_bound_over_short_openings()
+    {
+        var world = TestRuntime.Create(seed: 8);
+
+        world.Run(async runtime =>
+        {
+            var counts = new List<long>();
+            for (var opening = 0; opening < 40; opening++)
+            {
+                await using var repository = await Repository.OpenAsync("/data", new() { Runtime = runtime });
+                var ledger = (LedgerStore)await repository.GetLedgerAsync("notes");
+                await using var page = await ledger.GetPageAsync(PageId.Root);
+                await Task.WhenAll(Enumerable.Range(0, 100).Select(number =>
+                    page.PutAsync($"{opening}/{number}", "1")));
+                counts.Add(await ledger.Services.Store.ScanRowsAsync("j"u8.ToArray(), default).LongCountAsync());
+            }
+
+            Assert.InRange(counts.Max(), 500, 1_500);
+        });
+    }
+
     [Theory]
     [InlineData(5)]
     [InlineData(6)]
