@@ -14,7 +14,8 @@ internal static class ErrorTable
         LedgerException ledger => Of(ledger),
         FileNotFoundException or DirectoryNotFoundException =>
             new(ExitCodes.NotFound, error.Message, "Check the path."),
-        UnauthorizedAccessException => new(ExitCodes.Denied, error.Message, "Check that it is a file, and who owns it."),
+        UnauthorizedAccessException =>
+            new(ExitCodes.Denied, error.Message, "Check that it is a file, and who owns it."),
         DiskFullException => new(ExitCodes.Unavailable, error.Message, "Free some space and run it again."),
         IOException => new(ExitCodes.Failed, error.Message),
         _ => null,
