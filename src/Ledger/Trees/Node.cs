@@ -1,9 +1,12 @@
 using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using Ledger.Objects;
 
 namespace Ledger.Trees;
 
 /// <summary>One node of a tree: a view of its bytes, which were checked when it was made. Never changes.</summary>
+/// <remarks>Remembers where its children are in memory, without keeping them there.</remarks>
 internal sealed class Node
 {
     /// <summary>The leaf with no entries: the empty tree.</summary>
@@ -18,6 +21,7 @@ internal sealed class Node
     private readonly int _prefixLength;
     private readonly int _tableStart;
     private readonly int _entriesStart;
+    private NodeSlot?[]? _links;
 
     /// <summary>Describes bytes that are known to be a valid node.</summary>
     public Node(ReadOnlyMemory<byte> content, in NodeLayout layout)
@@ -50,6 +54,21 @@ internal sealed class Node
 
     /// <summary>True for a node without children.</summary>
     public bool IsLeaf => Level == 0;
+
+    /// <summary>The child, if it was linked and is still in memory: it is then known to fit.</summary>
+    public bool TryGetLinked(int index, [NotNullWhen(true)] out Node? child)
+    {
+        child = null;
+        return _links is { } links && links[index] is { } slot && slot.TryGet(out child);
+    }
+
+    /// <summary>Remembers where a child is that was found to fit. Safe for concurrent use.</summary>
+    public void Link(int index, NodeSlot child)
+    {
+        // When two threads make the array, the links of one are lost, which costs a look into the cache.
+        var links = _links ??= new NodeSlot?[Count];
+        links[index] = child;
+    }
 
     /// <summary>Index of the first entry whose key is not less than <paramref name="key"/>; may be the count.</summary>
     /// <param name="key">Any bytes.</param>
@@ -142,6 +161,7 @@ internal sealed class Node
     }
 
     /// <summary>Order of the key at <paramref name="index"/> relative to a key of another node.</summary>
+    [SkipLocalsInit]
     public int CompareKeyAt(int index, Node other, int otherIndex)
     {
         Span<byte> key = stackalloc byte[TreeProfile.KeySizeBytesMax];
@@ -169,6 +189,28 @@ internal sealed class Node
         var content = _content.Span;
         var suffix = SuffixAt(content, index, out var suffixStart);
         return _content[(suffixStart + suffix.Length)..EntryEnd(content, index)];
+    }
+
+    /// <summary>How many entries from a place on have the same bytes as those of another node.</summary>
+    /// <returns>0 also when the nodes have another prefix: then equal entries have other bytes.</returns>
+    public int CountEqual(int index, Node other, int otherIndex)
+    {
+        if (Level != other.Level || !Prefix.SequenceEqual(other.Prefix))
+        {
+            return 0;
+        }
+
+        // Where an entry ends is a function of its bytes: so equal bytes are the same entries.
+        var content = _content.Span;
+        var start = EntryStart(content, index);
+        var end = start + content[start..].CommonPrefixLength(other.EntriesAt(otherIndex, other.Count));
+        var last = index;
+        while (last < Count && EntryEnd(content, last) <= end)
+        {
+            last++;
+        }
+
+        return last - index;
     }
 
     /// <summary>What an entry adds to its node.</summary>

@@ -61,13 +61,19 @@ internal sealed class NodeReader(IObjectStore store, NodeCache cache, IObjectWri
     /// <summary>A child of an inner node, if it is cached.</summary>
     public bool TryReadChild(Node parent, int index, [NotNullWhen(true)] out Node? child)
     {
+        if (parent.TryGetLinked(index, out child))
+        {
+            return true;
+        }
+
         var reference = parent.ChildAt(index);
-        if (!cache.TryGet(reference.Id, out child))
+        if (!cache.TryGetSlot(reference.Id, out var slot) || !slot.TryGet(out child))
         {
             return false;
         }
 
         CheckChild(parent, index, reference, child);
+        parent.Link(index, slot);
         return true;
     }
 

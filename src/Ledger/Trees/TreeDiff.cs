@@ -56,14 +56,21 @@ internal static class TreeDiff
                     step == Step.TakeLeft ? null : right.Value);
             }
 
-            if (step is Step.TakeLeft or Step.TakeBoth or Step.AdvanceBoth)
+            if (step == Step.AdvanceBoth)
             {
-                left.Advance();
+                var count = left.CountEqual(right);
+                left.Advance(count);
+                right.Advance(count);
             }
 
-            if (step is Step.TakeRight or Step.TakeBoth or Step.AdvanceBoth)
+            if (step is Step.TakeLeft or Step.TakeBoth)
             {
-                right.Advance();
+                left.Advance(1);
+            }
+
+            if (step is Step.TakeRight or Step.TakeBoth)
+            {
+                right.Advance(1);
             }
         }
     }

@@ -38,11 +38,20 @@ internal sealed class TreeDiffSide(NodeReader reader, KeyRange range)
     public async ValueTask ExpandAsync(CancellationToken cancellationToken) =>
         Push(ChildId, await reader.ReadChildAsync(Top.Node, Top.Index, cancellationToken));
 
-    /// <summary>Goes past the entry or the subtree.</summary>
-    public void Advance()
+    /// <summary>Goes past entries, or past subtrees; all of them are in the same node.</summary>
+    public void Advance(int count)
     {
-        _path[^1] = Top with { Index = Top.Index + 1 };
+        _path[^1] = Top with { Index = Top.Index + count };
         Settle();
+    }
+
+    /// <summary>How many entries or subtrees from here on are known to be the same on both sides.</summary>
+    /// <param name="other">Stands at the same entry, or the same subtree.</param>
+    /// <returns>At least 1; those beyond the range may be among them.</returns>
+    public int CountEqual(TreeDiffSide other)
+    {
+        var (ours, theirs) = (Top, other.Top);
+        return Math.Max(1, ours.Node.CountEqual(ours.Index, theirs.Node, theirs.Index));
     }
 
     /// <summary>
@@ -68,10 +77,10 @@ internal sealed class TreeDiffSide(NodeReader reader, KeyRange range)
         _path.RemoveRange(depth, _path.Count - depth);
         if (_path.Count > 0)
         {
-            Advance();
+            Advance(1);
         }
 
-        other.Advance();
+        other.Advance(1);
         return true;
     }
 

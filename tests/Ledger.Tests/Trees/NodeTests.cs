@@ -198,6 +198,43 @@ public sealed class NodeTests
         Assert.InRange(cache.SizeBytes, 50_000, 100_000);
     }
 
+    [Fact]
+    public void A_child_that_was_evicted_is_not_kept_by_its_parent()
+    {
+        var cache = new NodeCache(10_000);
+        var child = Leaf("a", "b", "c");
+        var builder = new NodeBuilder(1, TreeWorld.Salt);
+        builder.Add("c"u8, new NodeReference(Id(child), 3, NodeFlags.None));
+        var parent = builder.Build();
+        cache.Add(Id(child), child);
+        Assert.False(parent.TryGetLinked(0, out _));
+
+        Assert.True(cache.TryGetSlot(Id(child), out var slot));
+        parent.Link(0, slot);
+        Assert.True(parent.TryGetLinked(0, out var linked));
+        Assert.Same(child, linked);
+        for (var number = 0; number < 100; number++)
+        {
+            var other = Leaf($"{number}");
+            cache.Add(Id(other), other);
+        }
+
+        Assert.False(cache.TryGet(Id(child), out _));
+        Assert.False(parent.TryGetLinked(0, out _));
+    }
+
+    [Fact]
+    public void Entries_are_equal_as_far_as_their_bytes_are()
+    {
+        var (left, right) = (Leaf("k1", "k2", "k3", "k4", "k6"), Leaf("k2", "k3", "k4", "k5", "k6"));
+
+        Assert.Equal(3, left.CountEqual(1, right, 0));
+        Assert.Equal(1, left.CountEqual(4, right, 4));
+        Assert.Equal(0, left.CountEqual(0, right, 0));
+        Assert.Equal(5, left.CountEqual(0, left, 0));
+        Assert.Equal(0, Leaf("j", "k1").CountEqual(1, left, 0));
+    }
+
     private static Node Leaf(params string[] keys)
     {
         var builder = new NodeBuilder(0, TreeWorld.Salt);
