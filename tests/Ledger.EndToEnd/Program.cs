@@ -1,10 +1,12 @@
 using Ledger.EndToEnd.Kill;
 using Ledger.EndToEnd.Memory;
+using Ledger.EndToEnd.Streams;
 
 // A child process of the suites: which one, and its arguments.
 return args switch
 {
     ["kill", ..] => await KillChild.RunAsync(args[1..]),
+    ["streams", ..] => await StreamChild.RunAsync(args[1..]),
     ["memory", ..] => await MemoryChild.RunAsync(args[1..]),
     _ => 2,
 };

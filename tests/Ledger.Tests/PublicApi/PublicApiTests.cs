@@ -10,6 +10,7 @@ public sealed class PublicApiTests
     [Theory]
     [InlineData("Ledger")]
     [InlineData("Ledger.Streams")]
+    [InlineData("Ledger.Streams.Sqlite")]
     public void The_public_surface_is_the_approved_one(string assembly)
     {
         var approvedPath = $"tests/Ledger.Tests/PublicApi/{assembly}.approved.txt";

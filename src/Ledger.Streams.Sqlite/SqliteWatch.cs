@@ -1,0 +1,176 @@
+using Ledger.Runtime;
+using Ledger.Streams.Relational;
+
+namespace Ledger.Streams.Sqlite;
+
+/// <summary>Hears of commits by other connections and processes while somebody listens.</summary>
+/// <remarks>
+/// A watcher on the directory wakes a check of <c>data_version</c>, repeated after 1, 2 and 4 ms because the file
+/// changes before the commit can be seen; without a sign one check per second.
+/// </remarks>
+/// <param name="path">The database file.</param>
+/// <param name="runtime">How waiting is done.</param>
+/// <param name="committed">Pulsed when another connection committed.</param>
+/// <param name="open">Opens a connection for the checks.</param>
+internal sealed class SqliteWatch(
+    string path, LedgerRuntime runtime, AsyncSignal committed, Func<ValueTask<RelationalSession>> open)
+    : IAsyncDisposable
+{
+    private static readonly TimeSpan IdleInterval = TimeSpan.FromSeconds(1);
+    private static readonly int[] RepeatsMs = [0, 1, 2, 4];
+
+    private readonly Lock _gate = new();
+    private readonly AsyncSignal _fileChanged = new();
+    private readonly List<Task> _running = [];
+    private Action? _stop;
+    private int _listeners;
+
+    /// <summary>Checks made so far.</summary>
+    public long Checks { get; private set; }
+
+    /// <summary>Watches until it is disposed.</summary>
+    public IDisposable Listen()
+    {
+        lock (_gate)
+        {
+            if (_listeners++ == 0)
+            {
+                var stop = new CancellationTokenSource();
+                _stop = stop.Cancel;
+                _running.RemoveAll(task => task.IsCompleted);
+                _running.Add(WatchAsync(stop));
+            }
+        }
+
+        return new Listener(EndListening);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        Task[] running;
+        lock (_gate)
+        {
+            _listeners = 0;
+            _stop?.Invoke();
+            _stop = null;
+            running = [.. _running];
+        }
+
+        await Task.WhenAll(running);
+    }
+
+    private void EndListening()
+    {
+        lock (_gate)
+        {
+            if (_listeners > 0 && --_listeners == 0)
+            {
+                _stop?.Invoke();
+                _stop = null;
+            }
+        }
+    }
+
+    private async Task WatchAsync(CancellationTokenSource stop)
+    {
+        using (stop)
+        using (var watcher = StartWatcher())
+        {
+            await using var session = await open();
+            try
+            {
+                await CheckUntilAsync(session, stop.Token);
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                // Nobody listens any more.
+            }
+        }
+    }
+
+    private async ValueTask CheckUntilAsync(RelationalSession session, CancellationToken cancellationToken)
+    {
+        var version = -1L;
+        while (true)
+        {
+            var seen = _fileChanged.Version;
+            foreach (var delayMs in RepeatsMs)
+            {
+                if (delayMs > 0)
+                {
+                    await runtime.Delay(TimeSpan.FromMilliseconds(delayMs), cancellationToken);
+                }
+
+                var now = await session.FindAsync(
+                    "PRAGMA data_version", [], row => row.GetInt64(0), cancellationToken);
+                Checks++;
+                if (now != version)
+                {
+                    version = now;
+                    committed.Pulse();
+                    break;
+                }
+
+                if (_isIdle)
+                {
+                    break;
+                }
+            }
+
+            await WaitAsync(seen, cancellationToken);
+        }
+    }
+
+    // True when the last wait ended without a sign from the directory.
+    private bool _isIdle;
+
+    private async ValueTask WaitAsync(long seen, CancellationToken cancellationToken)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var changed = _fileChanged.WaitAsync(seen, over.Token).AsTask();
+        var idle = runtime.Delay(IdleInterval, over.Token);
+        _isIdle = await Task.WhenAny(changed, idle) == idle;
+        over.Cancel();
+        foreach (var task in new[] { changed, idle })
+        {
+            try
+            {
+                await task;
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                // The other came first.
+            }
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+    }
+
+    private FileSystemWatcher? StartWatcher()
+    {
+        try
+        {
+            var full = Path.GetFullPath(path);
+            var watcher = new FileSystemWatcher(Path.GetDirectoryName(full) ?? "/", Path.GetFileName(full) + "*")
+            {
+                NotifyFilter = NotifyFilters.LastWrite | NotifyFilters.Size,
+            };
+            watcher.Changed += (_, _) => _fileChanged.Pulse();
+            watcher.EnableRaisingEvents = true;
+            return watcher;
+        }
+        catch (IOException)
+        {
+            // The system has no more watches to give: one check per second is left.
+            return null;
+        }
+    }
+
+    private sealed class Listener(Action end) : IDisposable
+    {
+        private Action? _end = end;
+
+        public void Dispose() => Interlocked.Exchange(ref _end, null)?.Invoke();
+    }
+}

@@ -1,0 +1,140 @@
+namespace Ledger.Streams.Relational;
+
+/// <summary>An append inside a transaction that holds the store's counter: what is decided and written.</summary>
+/// <param name="session">In a transaction that no other append of the store runs beside.</param>
+/// <param name="table">The store.</param>
+/// <param name="nowMs">The store's clock.</param>
+internal sealed class RelationalAppend(RelationalSession session, RelationalTable table, long nowMs)
+{
+    /// <summary>Decides about every stream, and then writes; nothing is written when one is refused.</summary>
+    public async ValueTask<IReadOnlyList<AppendResult>> RunAsync(
+        IReadOnlyList<StreamAppend> appends, CancellationToken cancellationToken)
+    {
+        var plans = new List<Plan>(appends.Count);
+        foreach (var append in appends)
+        {
+            plans.Add(await PlanAsync(append, cancellationToken));
+        }
+
+        if (plans.TrueForAll(plan => plan.NewCount == 0))
+        {
+            return [.. plans.Select(plan => plan.Result())];
+        }
+
+        var last = await session.FindAsync(table.FindLast, [], row => row.GetInt64(0), cancellationToken);
+        foreach (var plan in plans)
+        {
+            last = await WriteAsync(plan, last, cancellationToken);
+        }
+
+        await session.ExecuteAsync(table.SetLast, [last], cancellationToken);
+        return [.. plans.Select(plan => plan.Result())];
+    }
+
+    private async ValueTask<Plan> PlanAsync(StreamAppend append, CancellationToken cancellationToken)
+    {
+        var row = await session.FindAsync(
+            table.FindStream, [append.Stream], row => (row.GetInt64(0), row.GetInt64(1)), cancellationToken);
+        var plan = new Plan(append) { Key = row.Item1, End = row.Item2 };
+        var seen = new Dictionary<string, int>(StringComparer.Ordinal);
+        var isRepeated = true;
+        for (var index = 0; index < append.Entries.Count; index++)
+        {
+            var key = append.Entries[index].DedupKey;
+            var existing = key is null || plan.Key == 0 ? 0 : await session.FindAsync(
+                table.FindDuplicate, [plan.Key, key], found => found.GetInt64(0), cancellationToken);
+            plan.Ids[index] = existing;
+            plan.FirstOf[index] = key is null || seen.TryAdd(key, index) ? index : seen[key];
+            plan.NewCount += existing == 0 && plan.FirstOf[index] == index ? 1 : 0;
+            isRepeated &= existing != 0;
+        }
+
+        if (!isRepeated && append.ExpectedEnd.IsChecked && append.ExpectedEnd.Id != EntryId.Of(plan.End))
+        {
+            throw new StreamConflictException(append.Stream, append.ExpectedEnd, EntryId.Of(plan.End));
+        }
+
+        return plan;
+    }
+
+    private async ValueTask<long> WriteAsync(Plan plan, long last, CancellationToken cancellationToken)
+    {
+        if (plan.NewCount == 0)
+        {
+            return last;
+        }
+
+        if (plan.Key == 0)
+        {
+            plan.Key = await session.FindAsync(
+                table.InsertStream, [plan.Append.Stream], row => row.GetInt64(0), cancellationToken);
+        }
+
+        for (var index = 0; index < plan.Ids.Length; index++)
+        {
+            if (plan.Ids[index] != 0)
+            {
+                plan.IsDuplicate[index] = true;
+            }
+            else if (plan.FirstOf[index] != index)
+            {
+                plan.IsDuplicate[index] = true;
+                plan.Ids[index] = plan.Ids[plan.FirstOf[index]];
+            }
+            else
+            {
+                plan.Ids[index] = ++last;
+                await InsertAsync(plan.Key, last, plan.Append.Entries[index], cancellationToken);
+            }
+        }
+
+        plan.End = last;
+        await session.ExecuteAsync(table.UpdateStream, [plan.Key, last, plan.NewCount], cancellationToken);
+        return last;
+    }
+
+    private async ValueTask InsertAsync(long stream, long id, NewEntry entry, CancellationToken cancellationToken)
+    {
+        var search = entry.SearchText?.ToUpperInvariant();
+        await session.ExecuteAsync(
+            table.InsertEntry,
+            [
+                id, stream, BytesOf(entry.Payload), entry.OrderKey, entry.DedupKey, entry.SourceId,
+                entry.SchemaVersion, RelationalText.Of(entry.Metadata), RelationalText.Of(entry.Tags), search,
+                entry.CreatedAt?.ToUnixTimeMilliseconds() ?? nowMs,
+            ],
+            cancellationToken);
+        if (table.HasFullText && search is not null)
+        {
+            await session.ExecuteAsync(table.InsertWords, [id, search], cancellationToken);
+        }
+    }
+
+    // The provider takes arrays only; a payload that is the whole of one needs no copy, as nobody writes meanwhile.
+    private static byte[] BytesOf(ReadOnlyMemory<byte> payload) =>
+        System.Runtime.InteropServices.MemoryMarshal.TryGetArray(payload, out var part)
+            && part.Array is { } array && part.Count == array.Length
+            ? array : payload.ToArray();
+
+    private sealed class Plan(StreamAppend append)
+    {
+        public StreamAppend Append { get; } = append;
+
+        public long Key { get; set; }
+
+        public long End { get; set; }
+
+        public int NewCount { get; set; }
+
+        public long[] Ids { get; } = new long[append.Entries.Count];
+
+        // Index of the first entry of this append with the same key.
+        public int[] FirstOf { get; } = new int[append.Entries.Count];
+
+        public bool[] IsDuplicate { get; } = new bool[append.Entries.Count];
+
+        public AppendResult Result() => new(
+            [.. Ids.Select((id, index) => new AppendedEntry(EntryId.Of(id), NewCount == 0 || IsDuplicate[index]))],
+            EntryId.Of(End));
+    }
+}

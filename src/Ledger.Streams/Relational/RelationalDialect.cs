@@ -1,0 +1,32 @@
+namespace Ledger.Streams.Relational;
+
+/// <summary>Where the databases differ.</summary>
+internal abstract class RelationalDialect
+{
+    /// <summary>The expression of an entry's position.</summary>
+    public abstract string Position { get; }
+
+    /// <summary>The shared tables, before their names.</summary>
+    public abstract string Schema { get; }
+
+    /// <summary>What locks the rows of a SELECT, when one statement does not hold the lock on everything.</summary>
+    public abstract string ForUpdate { get; }
+
+    /// <summary>True when an entry has one of the tags.</summary>
+    public abstract string HasTag(string parameter);
+
+    /// <summary>True when a JSON object of an entry has a key with a value.</summary>
+    public abstract string HasPair(string column, string key, string value);
+
+    /// <summary>True when the search column has a piece.</summary>
+    public abstract string HasText(string parameter);
+
+    /// <summary>True when the entry has the words.</summary>
+    public abstract string HasWords(int store, string parameter);
+
+    /// <summary>The words of a full-text query, as the database wants them; null when there are none.</summary>
+    public abstract string? Words(string query);
+
+    /// <summary>A name as an identifier.</summary>
+    public static string Quote(string name) => $"\"{name}\"";
+}

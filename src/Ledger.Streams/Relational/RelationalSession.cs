@@ -1,0 +1,99 @@
+using System.Data.Common;
+
+namespace Ledger.Streams.Relational;
+
+/// <summary>One connection, used by one caller at a time, with its commands kept prepared.</summary>
+/// <param name="connection">Open; closed with the session.</param>
+/// <param name="transaction">The caller's transaction when it is enlisted; then the connection is the caller's.</param>
+internal sealed class RelationalSession(DbConnection connection, DbTransaction? transaction = null) : IAsyncDisposable
+{
+    /// <summary>Commands kept; the filters of reads make many shapes, and the rare ones need not stay.</summary>
+    private const int CommandsMax = 64;
+
+    private readonly Dictionary<string, DbCommand> _commands = new(StringComparer.Ordinal);
+
+    /// <summary>Runs a statement.</summary>
+    /// <returns>Rows that it changed.</returns>
+    public async ValueTask<int> ExecuteAsync(
+        string sql, IReadOnlyList<object?> values, CancellationToken cancellationToken) =>
+        await Command(sql, values).ExecuteNonQueryAsync(cancellationToken);
+
+    /// <inheritdoc cref="ExecuteAsync(string, IReadOnlyList{object?}, CancellationToken)"/>
+    public ValueTask<int> ExecuteAsync(string sql, CancellationToken cancellationToken) =>
+        ExecuteAsync(sql, [], cancellationToken);
+
+    /// <summary>The first row, or the default value when there is none.</summary>
+    public async ValueTask<TRow?> FindAsync<TRow>(
+        string sql, IReadOnlyList<object?> values, Func<DbDataReader, TRow> read, CancellationToken cancellationToken)
+    {
+        await using var reader = await Command(sql, values).ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken) ? read(reader) : default;
+    }
+
+    /// <summary>All rows.</summary>
+    public async ValueTask<List<TRow>> ListAsync<TRow>(
+        string sql, IReadOnlyList<object?> values, Func<DbDataReader, TRow> read, CancellationToken cancellationToken)
+    {
+        var rows = new List<TRow>();
+        await using var reader = await Command(sql, values).ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            rows.Add(read(reader));
+        }
+
+        return rows;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        Forget();
+        if (transaction is null)
+        {
+            await connection.DisposeAsync();
+        }
+    }
+
+    private DbCommand Command(string sql, IReadOnlyList<object?> values)
+    {
+        if (!_commands.TryGetValue(sql, out var command))
+        {
+            if (_commands.Count == CommandsMax)
+            {
+                Forget();
+            }
+
+            command = connection.CreateCommand();
+            // Made of our own names and of parameters; nothing that a caller gave is part of it.
+#pragma warning disable CA2100
+            command.CommandText = sql;
+#pragma warning restore CA2100
+            command.Transaction = transaction;
+            for (var index = 0; index < values.Count; index++)
+            {
+                var parameter = command.CreateParameter();
+                parameter.ParameterName = $"@p{index}";
+                command.Parameters.Add(parameter);
+            }
+
+            _commands.Add(sql, command);
+        }
+
+        for (var index = 0; index < values.Count; index++)
+        {
+            command.Parameters[index].Value = values[index] ?? DBNull.Value;
+        }
+
+        return command;
+    }
+
+    private void Forget()
+    {
+        foreach (var command in _commands.Values)
+        {
+            command.Dispose();
+        }
+
+        _commands.Clear();
+    }
+}

@@ -1,0 +1,253 @@
+using System.Data.Common;
+using Ledger.Runtime;
+using Ledger.Streams.Consumers;
+
+namespace Ledger.Streams.Relational;
+
+/// <summary>What stores in relational databases share: one layout, and the statements on it.</summary>
+public abstract class RelationalStreamStore : StreamStore
+{
+    private RelationalTable? _table;
+
+    internal RelationalStreamStore(string name, LedgerRuntime? runtime)
+        : base(name, runtime)
+    {
+    }
+
+    /// <summary>The statements of the open store.</summary>
+    internal RelationalTable Table
+    {
+        get
+        {
+            Invariant.Check(_table is not null);
+            return _table;
+        }
+        set => _table = value;
+    }
+
+    /// <summary>
+    /// A store whose calls use a connection and a transaction of the caller's: what it appends and changes is there
+    /// when the caller commits, and not before.
+    /// </summary>
+    /// <param name="transaction">Open, on the database of this store; this store must have been opened before.</param>
+    /// <returns>Used by one caller at a time until the transaction ends; without push and consumers.</returns>
+    /// <exception cref="InvalidOperationException">A transaction is ambient, or of another database.</exception>
+    public abstract IStreamStore Enlist(DbTransaction transaction);
+
+    internal override async ValueTask<TResult> UpdateConsumerCoreAsync<TResult>(
+        string name, Func<string?, long, ConsumerUpdate<TResult>> change, CancellationToken cancellationToken) =>
+        await WriteCoreAsync(
+            async session =>
+            {
+                var state = await session.FindAsync(
+                    Table.FindConsumer, [name], row => row.GetString(0), CancellationToken.None);
+                var update = change(state, await NowMsAsync(session));
+                if (update.IsDeleted)
+                {
+                    await session.ExecuteAsync(Table.DropConsumer, [name], CancellationToken.None);
+                }
+                else if (update.State is { } text)
+                {
+                    await session.ExecuteAsync(Table.SetConsumer, [name, text], CancellationToken.None);
+                }
+
+                return update.Result;
+            },
+            isHeard: false,
+            cancellationToken);
+
+    internal override ValueTask<IReadOnlyList<(string Name, string State, long NowMs)>> ListConsumersCoreAsync(
+        CancellationToken cancellationToken) =>
+        ReadCoreAsync<IReadOnlyList<(string, string, long)>>(
+            async session =>
+            {
+                var nowMs = await NowMsAsync(session);
+                return await session.ListAsync(
+                    Table.ListConsumers, [], row => (row.GetString(0), row.GetString(1), nowMs), cancellationToken);
+            },
+            cancellationToken);
+
+    /// <summary>Runs a read on a connection of its own.</summary>
+    internal abstract ValueTask<TResult> ReadCoreAsync<TResult>(
+        Func<RelationalSession, ValueTask<TResult>> work, CancellationToken cancellationToken);
+
+    /// <summary>Runs a change in a transaction that nothing else of the store runs beside.</summary>
+    /// <param name="work">Throws before it writes, or a database error: then all of it is undone.</param>
+    /// <param name="isHeard">Whether subscribers are woken when it is committed.</param>
+    /// <param name="cancellationToken">Cancels the wait before it begins.</param>
+    internal abstract ValueTask<TResult> WriteCoreAsync<TResult>(
+        Func<RelationalSession, ValueTask<TResult>> work, bool isHeard, CancellationToken cancellationToken);
+
+    /// <summary>The store's clock, in milliseconds since the Unix epoch.</summary>
+    internal abstract ValueTask<long> NowMsAsync(RelationalSession session);
+
+    /// <summary>The driver's error as ours; null when it says nothing of the database or the connection.</summary>
+    internal abstract LedgerException? Wrap(DbException error);
+
+    private protected override async ValueTask CheckHealthCoreAsync(CancellationToken cancellationToken) =>
+        await ReadCoreAsync(
+            session => session.FindAsync(Table.FindLast, [], row => row.GetInt64(0), cancellationToken),
+            cancellationToken);
+
+    private protected override ValueTask<IReadOnlyList<AppendResult>> AppendCoreAsync(
+        IReadOnlyList<StreamAppend> appends, CancellationToken cancellationToken) =>
+        WriteCoreAsync(
+            async session => await new RelationalAppend(session, Table, await NowMsAsync(session))
+                .RunAsync(appends, CancellationToken.None),
+            isHeard: true,
+            cancellationToken);
+
+    private protected override ValueTask<IReadOnlyList<Entry>> ReadPageCoreAsync(
+        PageQuery query, CancellationToken cancellationToken)
+    {
+        if (Table.Page(query) is not { } page)
+        {
+            return new([]);
+        }
+
+        return ReadCoreAsync<IReadOnlyList<Entry>>(
+            async session => await session.ListAsync(page.Sql, page.Values, RelationalTable.Read, cancellationToken),
+            cancellationToken);
+    }
+
+    private protected override ValueTask<EntryId> GetEndCoreAsync(
+        string? stream, bool byPosition, CancellationToken cancellationToken) =>
+        ReadCoreAsync(
+            async session => EntryId.Of(stream is null
+                ? await session.FindAsync(Table.FindLast, [], row => row.GetInt64(0), cancellationToken)
+                : await session.FindAsync(Table.FindStream, [stream], row => row.GetInt64(1), cancellationToken)),
+            cancellationToken);
+
+    private protected override ValueTask<Entry?> FindCoreAsync(EntryId id, CancellationToken cancellationToken) =>
+        id.TryGetInt64(out var number)
+            ? ReadCoreAsync(
+                session => session.FindAsync(Table.FindEntry, [number], RelationalTable.Read, cancellationToken),
+                cancellationToken)
+            : new((Entry?)null);
+
+    private protected override ValueTask<Entry?> FindBySourceIdCoreAsync(
+        string stream, string sourceId, CancellationToken cancellationToken) =>
+        ReadCoreAsync(
+            session => session.FindAsync(
+                Table.FindSource, [stream, sourceId], RelationalTable.Read, cancellationToken),
+            cancellationToken);
+
+    private protected override async ValueTask SetTagsCoreAsync(
+        string stream, EntryId id, IReadOnlyList<string> tags, CancellationToken cancellationToken)
+    {
+        var changed = await WriteCoreAsync(
+            async session => id.TryGetInt64(out var number)
+                ? await session.ExecuteAsync(
+                    Table.SetTags, [stream, number, RelationalText.Of(tags), await NowMsAsync(session)],
+                    CancellationToken.None)
+                : 0,
+            isHeard: false,
+            cancellationToken);
+        if (changed == 0)
+        {
+            throw new EntryNotFoundException(stream, id);
+        }
+    }
+
+    private protected override async ValueTask SetAnnotationsCoreAsync(
+        string stream, EntryId id, IReadOnlyDictionary<string, string?> changes, CancellationToken cancellationToken) =>
+        await WriteCoreAsync(
+            async session =>
+            {
+                var before = id.TryGetInt64(out var number)
+                    ? await session.FindAsync(
+                        Table.FindAnnotations, [stream, number], row => RelationalText.ReadPairs(row, 0),
+                        CancellationToken.None)
+                    : null;
+                if (before is null)
+                {
+                    throw new EntryNotFoundException(stream, id);
+                }
+
+                var merged = AnnotationMerge.Apply(before, changes);
+                return await session.ExecuteAsync(
+                    Table.SetAnnotations, [number, RelationalText.Of(merged), await NowMsAsync(session)],
+                    CancellationToken.None);
+            },
+            isHeard: false,
+            cancellationToken);
+
+    private protected override ValueTask<long> TrimCoreAsync(
+        string stream, EntryId throughInclusive, CancellationToken cancellationToken) =>
+        WriteCoreAsync(
+            async session =>
+            {
+                throughInclusive.TryGetInt64(out var through);
+                var (key, end) = await session.FindAsync(
+                    Table.FindStream, [stream], row => (row.GetInt64(0), row.GetInt64(1)), CancellationToken.None);
+                if (key == 0)
+                {
+                    return 0L;
+                }
+
+                if (Table.HasFullText)
+                {
+                    await session.ExecuteAsync(Table.DeleteWords, [key, through], CancellationToken.None);
+                }
+
+                var trimmed = await session.ExecuteAsync(Table.Trim, [key, through], CancellationToken.None);
+                await session.ExecuteAsync(Table.UpdateStream, [key, end, -trimmed], CancellationToken.None);
+                return trimmed;
+            },
+            isHeard: false,
+            cancellationToken);
+
+    private protected override async ValueTask RenameCoreAsync(
+        string stream, string newName, CancellationToken cancellationToken) =>
+        await WriteCoreAsync(
+            async session =>
+            {
+                if (newName != stream && await KeyOfAsync(session, newName) != 0)
+                {
+                    throw new StreamExistsException(Name, newName);
+                }
+
+                var key = await KeyOfAsync(session, stream);
+                return key == 0
+                    ? throw new StreamNotFoundException(Name, stream)
+                    : await session.ExecuteAsync(Table.RenameStream, [key, newName], CancellationToken.None);
+            },
+            isHeard: false,
+            cancellationToken);
+
+    private protected override ValueTask<long> CountCoreAsync(string stream, CancellationToken cancellationToken) =>
+        ReadCoreAsync(
+            session => session.FindAsync(Table.FindStream, [stream], row => row.GetInt64(2), cancellationToken),
+            cancellationToken);
+
+    private protected override ValueTask<StreamInfo?> GetInfoCoreAsync(
+        string stream, CancellationToken cancellationToken) =>
+        ReadCoreAsync(
+            async session =>
+            {
+                var (key, end, count) = await session.FindAsync(
+                    Table.FindStream, [stream], row => (row.GetInt64(0), row.GetInt64(1), row.GetInt64(2)),
+                    cancellationToken);
+                if (key == 0)
+                {
+                    return null;
+                }
+
+                var ends = await session.ListAsync(
+                    Table.Ends, [key], row => row.IsDBNull(0) ? (EntryId?)null : EntryId.Of(row.GetInt64(0)),
+                    cancellationToken);
+                return new StreamInfo(stream, count, ends[0], ends[1], EntryId.Of(end));
+            },
+            cancellationToken);
+
+    private protected override ValueTask<IReadOnlyList<string>> ListCoreAsync(
+        string? after, int limit, bool includeEmpty, CancellationToken cancellationToken) =>
+        ReadCoreAsync<IReadOnlyList<string>>(
+            async session => await session.ListAsync(
+                Table.ListStreams(after is not null, includeEmpty), after is null ? [limit] : [limit, after],
+                row => row.GetString(0), cancellationToken),
+            cancellationToken);
+
+    private ValueTask<long> KeyOfAsync(RelationalSession session, string stream) =>
+        session.FindAsync(Table.FindStream, [stream], row => row.GetInt64(0), CancellationToken.None);
+}

@@ -1,0 +1,230 @@
+using System.Data.Common;
+using System.Text;
+
+namespace Ledger.Streams.Relational;
+
+/// <summary>The statements of one store, made once, and how its rows are read.</summary>
+internal sealed class RelationalTable
+{
+    private readonly RelationalDialect _dialect;
+    private readonly string _streams;
+    private readonly string _columns;
+
+    /// <summary>Prepares the statements of a store.</summary>
+    /// <param name="dialect">The database's ways.</param>
+    /// <param name="number">The store's number.</param>
+    /// <param name="name">The table's name, as it was created.</param>
+    /// <param name="hasFullText">Whether words are indexed.</param>
+    public RelationalTable(RelationalDialect dialect, int number, string name, bool hasFullText)
+    {
+        _dialect = dialect;
+        (Number, HasFullText) = (number, hasFullText);
+        Entries = dialect.Schema + RelationalDialect.Quote(name);
+        _streams = dialect.Schema + "ledger_streams";
+        Stores = dialect.Schema + "ledger_stores";
+        Consumers = dialect.Schema + "ledger_consumers";
+        _columns = $"e.id, {dialect.Position}, (SELECT s.name FROM {_streams} s WHERE s.key = e.stream), e.payload, " +
+            "e.order_key, e.dedup_key, e.source_id, e.schema_version, e.metadata, e.tags, e.annotations, " +
+            "e.created_ms, e.updated_ms";
+        KeyOf = $"(SELECT s.key FROM {_streams} s WHERE s.store = {number} AND s.name = @p0)";
+        FindStream = $"SELECT s.key, s.end_id, s.count FROM {_streams} s WHERE s.store = {number} AND s.name = @p0" +
+            dialect.ForUpdate;
+        InsertStream = $"INSERT INTO {_streams} (store, name, end_id, count) VALUES ({number}, @p0, 0, 0) " +
+            "RETURNING key";
+        UpdateStream = $"UPDATE {_streams} SET end_id = @p1, count = count + @p2 WHERE key = @p0";
+        RenameStream = $"UPDATE {_streams} SET name = @p1 WHERE key = @p0";
+        FindDuplicate = $"SELECT e.id FROM {Entries} e WHERE e.stream = @p0 AND e.dedup_key = @p1";
+        FindEntry = $"SELECT {_columns} FROM {Entries} e WHERE e.id = @p0";
+        FindSource = $"SELECT {_columns} FROM {Entries} e WHERE e.stream = {KeyOf} AND e.source_id = @p1 " +
+            "ORDER BY e.id LIMIT 1";
+        InsertEntry = $"INSERT INTO {Entries} (id, stream, payload, order_key, dedup_key, source_id, schema_version, " +
+            "metadata, tags, search, created_ms) VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6, @p7, @p8, @p9, @p10)";
+        InsertWords = $"INSERT INTO ledger_{number}_text (rowid, search) VALUES (@p0, @p1)";
+        DeleteWords = $"INSERT INTO ledger_{number}_text (ledger_{number}_text, rowid, search) " +
+            $"SELECT 'delete', e.id, e.search FROM {Entries} e WHERE e.stream = @p0 AND e.id <= @p1 " +
+            "AND e.search IS NOT NULL";
+        SetTags = $"UPDATE {Entries} SET tags = @p2, updated_ms = @p3 WHERE id = @p1 AND stream = {KeyOf}";
+        FindAnnotations = $"SELECT e.annotations FROM {Entries} e WHERE e.id = @p1 AND e.stream = {KeyOf}" +
+            dialect.ForUpdate;
+        SetAnnotations = $"UPDATE {Entries} SET annotations = @p1, updated_ms = @p2 WHERE id = @p0";
+        Trim = $"DELETE FROM {Entries} WHERE stream = @p0 AND id <= @p1";
+        Ends = $"SELECT MIN(e.id) FROM {Entries} e WHERE e.stream = @p0 UNION ALL " +
+            $"SELECT MAX(e.id) FROM {Entries} e WHERE e.stream = @p0";
+        FindLast = $"SELECT last_position FROM {Stores} WHERE number = {number}" + dialect.ForUpdate;
+        SetLast = $"UPDATE {Stores} SET last_position = @p0 WHERE number = {number}";
+        FindConsumer = $"SELECT state FROM {Consumers} WHERE store = {number} AND name = @p0" + dialect.ForUpdate;
+        ListConsumers = $"SELECT name, state FROM {Consumers} WHERE store = {number} ORDER BY name";
+        SetConsumer = $"INSERT INTO {Consumers} (store, name, state) VALUES ({number}, @p0, @p1) " +
+            "ON CONFLICT (store, name) DO UPDATE SET state = excluded.state";
+        DropConsumer = $"DELETE FROM {Consumers} WHERE store = {number} AND name = @p0";
+    }
+
+    /// <summary>The store's number.</summary>
+    public int Number { get; }
+
+    /// <summary>Whether words are indexed.</summary>
+    public bool HasFullText { get; }
+
+    // The names and statements; their parameters are @p0, @p1, … in the order in which the callers give them.
+    public string Entries { get; }
+
+    public string Stores { get; }
+
+    public string Consumers { get; }
+
+    public string KeyOf { get; }
+
+    public string FindStream { get; }
+
+    public string InsertStream { get; }
+
+    public string UpdateStream { get; }
+
+    public string RenameStream { get; }
+
+    public string FindDuplicate { get; }
+
+    public string FindEntry { get; }
+
+    public string FindSource { get; }
+
+    public string InsertEntry { get; }
+
+    public string InsertWords { get; }
+
+    public string DeleteWords { get; }
+
+    public string SetTags { get; }
+
+    public string FindAnnotations { get; }
+
+    public string SetAnnotations { get; }
+
+    public string Trim { get; }
+
+    public string Ends { get; }
+
+    public string FindLast { get; }
+
+    public string SetLast { get; }
+
+    public string FindConsumer { get; }
+
+    public string ListConsumers { get; }
+
+    public string SetConsumer { get; }
+
+    public string DropConsumer { get; }
+
+    /// <summary>The names of streams, ascending.</summary>
+    public string ListStreams(bool isBounded, bool includeEmpty) =>
+        $"SELECT s.name FROM {_streams} s WHERE s.store = {Number}" + (isBounded ? " AND s.name > @p1" : "") +
+        (includeEmpty ? "" : " AND s.count > 0") + " ORDER BY s.name LIMIT @p0";
+
+    /// <summary>One page of a read; null when nothing can match.</summary>
+    public (string Sql, List<object?> Values)? Page(PageQuery query)
+    {
+        var values = new List<object?>();
+        string Add(object? value)
+        {
+            values.Add(value);
+            return $"@p{values.Count - 1}";
+        }
+
+        var order = query.ByPosition ? _dialect.Position : "e.id";
+        var sql = new StringBuilder($"SELECT {_columns} FROM {Entries} e WHERE ");
+        if (query.Stream is { } stream)
+        {
+            Add(stream);
+            sql.Append("e.stream = ").Append(KeyOf).Append(" AND ");
+        }
+
+        if (!query.After.TryGetInt64(out var after) || query.Search is { } words && query.IsFullText
+            && _dialect.Words(words) is null)
+        {
+            return null;
+        }
+
+        sql.Append(order).Append(" > ").Append(Add(after));
+        if (query.Before is { } before && before.TryGetInt64(out var beforeId))
+        {
+            sql.Append(" AND ").Append(order).Append(" < ").Append(Add(beforeId));
+        }
+
+        if (query.Through is { } through && through.TryGetInt64(out var throughId))
+        {
+            sql.Append(" AND ").Append(order).Append(" <= ").Append(Add(throughId));
+        }
+
+        if (query.Search is { } text)
+        {
+            sql.Append(" AND ").Append(query.IsFullText
+                ? _dialect.HasWords(Number, Add(_dialect.Words(text)))
+                : _dialect.HasText(Add(text.ToUpperInvariant())));
+        }
+
+        foreach (var condition in Conditions(query.Filter, Add))
+        {
+            sql.Append(" AND ").Append(condition);
+        }
+
+        sql.Append(" ORDER BY ").Append(order).Append(query.Descending ? " DESC" : "").Append(" LIMIT ");
+        sql.Append(Add(query.Limit));
+        return (sql.ToString(), values);
+    }
+
+    /// <summary>An entry from a row of a page.</summary>
+    public static Entry Read(DbDataReader row) => new()
+    {
+        Id = EntryId.Of(row.GetInt64(0)),
+        Position = row.IsDBNull(1) ? null : new Position(row.GetInt64(1)),
+        Stream = row.GetString(2),
+        Payload = row.GetFieldValue<byte[]>(3),
+        OrderKey = row.IsDBNull(4) ? null : row.GetString(4),
+        DedupKey = row.IsDBNull(5) ? null : row.GetString(5),
+        SourceId = row.IsDBNull(6) ? null : row.GetString(6),
+        SchemaVersion = row.GetInt32(7),
+        Metadata = RelationalText.ReadPairs(row, 8),
+        Tags = RelationalText.ReadTags(row, 9),
+        Annotations = RelationalText.ReadPairs(row, 10),
+        CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(11)),
+        UpdatedAt = row.IsDBNull(12) ? null : DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(12)),
+    };
+
+    private IEnumerable<string> Conditions(EntryFilter filter, Func<object?, string> add)
+    {
+        if (filter.OrderKey is { } orderKey)
+        {
+            yield return $"e.order_key = {add(orderKey)}";
+        }
+
+        foreach (var tag in filter.Tags)
+        {
+            yield return _dialect.HasTag(add(tag));
+        }
+
+        foreach (var (key, value) in filter.Metadata)
+        {
+            yield return _dialect.HasPair("e.metadata", add(key), add(value));
+        }
+
+        foreach (var (key, value) in filter.Annotations)
+        {
+            yield return _dialect.HasPair("e.annotations", add(key), add(value));
+        }
+
+        if (filter.CreatedFrom is { } from)
+        {
+            yield return $"e.created_ms >= {add(CeilingMs(from))}";
+        }
+
+        if (filter.CreatedBefore is { } before)
+        {
+            yield return $"e.created_ms < {add(CeilingMs(before))}";
+        }
+    }
+
+    // Creation times are whole milliseconds: a bound between two of them is the next one.
+    private static long CeilingMs(DateTimeOffset time) =>
+        time.ToUnixTimeMilliseconds() + (time.UtcTicks % TimeSpan.TicksPerMillisecond == 0 ? 0 : 1);
+}

@@ -1,0 +1,295 @@
+using System.Globalization;
+using System.Transactions;
+using Ledger.Objects;
+using Ledger.Runtime;
+using Ledger.Streams;
+using Ledger.Streams.Sqlite;
+using Microsoft.Data.Sqlite;
+using Xunit;
+
+namespace Ledger.Tests.Streams;
+
+/// <summary>What only a SQLite file has: the caller's transactions, other tables, other versions, locks.</summary>
+public sealed class SqliteFileTests : IAsyncLifetime
+{
+    private readonly SqliteFile _file = new();
+    private readonly List<SqliteStreamStore> _opened = [];
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        foreach (var store in _opened)
+        {
+            await store.DisposeAsync();
+        }
+
+        _file.Delete();
+    }
+
+    [Fact]
+    public async Task What_is_enlisted_is_there_when_the_caller_commits_and_not_before()
+    {
+        var store = await OpenAsync();
+        await store.AppendAsync("s", New("before"));
+        await using var connection = _file.Connect();
+        await using var transaction = connection.BeginTransaction();
+        await using var enlisted = store.Enlist(transaction);
+
+        var result = await enlisted.AppendAsync("s", New("inside"), ExpectedEnd.At(EntryId.Of(1)));
+        await enlisted.SetTagsAsync("s", result.End, ["tagged"]);
+        var inside = await enlisted.CountAsync("s");
+        var outside = await store.CountAsync("s");
+        await transaction.CommitAsync();
+
+        Assert.Equal((2L, 1L), (inside, outside));
+        var entries = await store.ReadAllAsync().ToListAsync();
+        Assert.Equal([1L, 2L], entries.Select(entry => entry.Position!.Value.Value).ToArray());
+        Assert.Equal(["tagged"], entries[1].Tags);
+    }
+
+    [Fact]
+    public async Task What_is_rolled_back_leaves_no_hole()
+    {
+        var store = await OpenAsync();
+        await store.EnsureCreatedAsync();
+        await using (var connection = _file.Connect())
+        {
+            await using var transaction = connection.BeginTransaction();
+            await using var enlisted = store.Enlist(transaction);
+            await enlisted.AppendAsync("s", New("gone"));
+            await transaction.RollbackAsync();
+        }
+
+        var result = await store.AppendAsync("s", New("kept"));
+
+        Assert.Equal(EntryId.Of(1), result.End);
+        Assert.Equal(new Position(1), (await store.ReadAllAsync().SingleAsync()).Position);
+    }
+
+    [Fact]
+    public async Task A_subscription_hears_of_what_was_enlisted()
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        var store = await OpenAsync();
+        await foreach (var item in store.SubscribeAsync("s", cancellationToken: limit.Token))
+        {
+            if (item is EntryItem<Entry>)
+            {
+                return;
+            }
+
+            await using var connection = _file.Connect();
+            await using var transaction = connection.BeginTransaction();
+            await using var enlisted = store.Enlist(transaction);
+            await enlisted.AppendAsync("s", New("heard"));
+            await transaction.CommitAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Only_a_transaction_on_the_same_database_can_be_enlisted_in()
+    {
+        var store = await OpenAsync();
+        await store.EnsureCreatedAsync();
+        await using var connection = new SqliteConnection("Data Source=:memory:");
+        await connection.OpenAsync();
+        await using var transaction = connection.BeginTransaction();
+
+        await using var enlisted = store.Enlist(transaction);
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await enlisted.AppendAsync("s", New("x")));
+        using (new TransactionScope(TransactionScopeAsyncFlowOption.Enabled))
+        {
+            Assert.Throws<InvalidOperationException>(() => store.Enlist(transaction));
+        }
+
+        Assert.Throws<NotSupportedByStoreException>(() => enlisted.SubscribeAllAsync());
+        await Assert.ThrowsAsync<NotSupportedByStoreException>(async () => await enlisted.ListConsumersAsync());
+    }
+
+    [Fact]
+    public async Task A_table_that_Ledger_did_not_make_is_refused_and_left_alone()
+    {
+        _file.Execute(
+            "CREATE TABLE Orders (x); CREATE TABLE old (id INTEGER, stream TEXT, payload BLOB, order_key TEXT, " +
+            "dedup_key TEXT, schema_version INTEGER)");
+
+        var foreign = await Assert.ThrowsAsync<StoreUnavailableException>(
+            async () => await (await OpenAsync()).EnsureCreatedAsync());
+        var original = await Assert.ThrowsAsync<StoreUnavailableException>(
+            async () => await (await OpenAsync("OLD")).EnsureCreatedAsync());
+
+        Assert.Contains("'orders'", foreign.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("Go library", foreign.Message, StringComparison.Ordinal);
+        Assert.Contains("Go library", original.Message, StringComparison.Ordinal);
+        await (await OpenAsync("fine")).EnsureCreatedAsync();
+    }
+
+    [Theory]
+    [InlineData("UPDATE ledger_stores SET version = 9 WHERE number = 0")]
+    [InlineData("UPDATE ledger_stores SET version = 9 WHERE number = 1")]
+    public async Task A_newer_layout_is_refused(string sql)
+    {
+        await (await OpenAsync()).EnsureCreatedAsync();
+        _file.Execute(sql);
+
+        var refused = await Assert.ThrowsAsync<FormatTooNewException>(
+            async () => await (await OpenAsync()).EnsureCreatedAsync());
+
+        Assert.Equal((9, 1), (refused.Version, refused.VersionMax));
+    }
+
+    [Fact]
+    public async Task A_locked_file_is_a_transient_error_and_works_when_it_is_free()
+    {
+        var store = await OpenAsync(timeout: TimeSpan.FromMilliseconds(50));
+        await store.EnsureCreatedAsync();
+        await using (var connection = _file.Connect())
+        {
+            await using var transaction = connection.BeginTransaction(deferred: false);
+
+            var locked = await Assert.ThrowsAsync<StoreUnavailableException>(
+                async () => await store.AppendAsync("s", New("x")));
+            Assert.True(locked.IsTransient);
+            Assert.Equal(0, await store.CountAsync("s"));
+        }
+
+        Assert.Equal(EntryId.Of(1), (await store.AppendAsync("s", New("x"))).End);
+    }
+
+    [Fact]
+    public async Task A_file_that_is_no_database_and_a_path_that_is_none_are_said()
+    {
+        await File.WriteAllTextAsync(_file.Path, new string('x', 4_096));
+
+        var damaged = await Assert.ThrowsAsync<StoreUnavailableException>(
+            async () => await (await OpenAsync()).EnsureCreatedAsync());
+        await using var nowhere = new SqliteStreamStore(new() { DataSource = _file.Path + "/none/app.db" });
+        var missing = await Assert.ThrowsAsync<StoreUnavailableException>(
+            async () => await nowhere.EnsureCreatedAsync());
+
+        Assert.Equal(StoreUnavailableReason.NotARepository, damaged.Reason);
+        Assert.Equal(StoreUnavailableReason.InputOutput, missing.Reason);
+        Assert.Throws<ArgumentException>(() => new SqliteStreamStore(new() { DataSource = ":memory:" }));
+    }
+
+    [Fact]
+    public void The_native_library_is_the_one_that_was_asked_for()
+    {
+        using var connection = _file.Connect();
+
+        var isSystem = Environment.GetEnvironmentVariable("LEDGER_SQLITE_LIBRARY") == "system";
+        Assert.Equal(isSystem, connection.ServerVersion != "3.35.5");
+    }
+
+    [Fact]
+    public async Task Idle_subscribers_cost_one_check_per_second_between_them()
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        var store = await OpenAsync();
+        await store.AppendAsync("s", New("1"));
+        var caughtUp = new SemaphoreSlim(0);
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(limit.Token);
+        var following = Enumerable.Range(0, 5).Select(_ => Task.Run(async () =>
+        {
+            await foreach (var item in store.SubscribeAllAsync(cancellationToken: enough.Token))
+            {
+                if (item is CaughtUpItem<Entry>)
+                {
+                    caughtUp.Release();
+                }
+            }
+        })).ToArray();
+        for (var n = 0; n < 5; n++)
+        {
+            await caughtUp.WaitAsync(limit.Token);
+        }
+
+        // The signs of the files' own beginnings may come late: what counts is the pace once they are over.
+        await LedgerRuntime.CreateSystem().Delay(TimeSpan.FromSeconds(0.5), limit.Token);
+        var before = store.WatchChecks;
+        await LedgerRuntime.CreateSystem().Delay(TimeSpan.FromSeconds(2.5), limit.Token);
+        var checks = store.WatchChecks - before;
+        enough.Cancel();
+        foreach (var task in following)
+        {
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => task);
+        }
+
+        Assert.InRange(checks, 1, 4);
+    }
+
+    [Fact]
+    public async Task Words_can_be_indexed_later_and_stay_indexed()
+    {
+        var words = new SearchOptions { Mode = SearchMode.FullText };
+        var before = await OpenAsync();
+        await before.AppendAsync("s", New("red"));
+        var indexing = new SqliteStreamStore(new() { DataSource = _file.Path, Store = "orders", FullText = true });
+        _opened.Add(indexing);
+
+        var found = await indexing.SearchAsync("red", words).CountAsync();
+        var after = await OpenAsync();
+        await after.AppendAsync("s", New("red again"));
+
+        Assert.Equal(1, found);
+        Assert.Equal(2, await indexing.SearchAsync("red", words).CountAsync());
+    }
+
+    [Fact]
+    public async Task Ten_thousand_names_and_texts_touch_nothing_but_themselves()
+    {
+        const int seed = 20_270;
+        var random = new Random(seed);
+        var store = await OpenAsync();
+        var alphabet = "'\"%_\\;-()[]{}$@:?*/aAéß İ\u0130\t\n\U0001F980".EnumerateRunes().ToArray();
+        string Next() => string.Concat(
+            Enumerable.Range(0, random.Next(1, 12)).Select(_ => alphabet[random.Next(alphabet.Length)].ToString()));
+        var model = new Dictionary<string, long>(StringComparer.Ordinal);
+        for (var round = 0; round < 20; round++)
+        {
+            var appends = Enumerable.Range(0, 500).Select(_ => Next()).Distinct(StringComparer.Ordinal).Select(
+                name => new StreamAppend(name, [New(name) with
+                {
+                    Tags = [name],
+                    Metadata = new Dictionary<string, string> { [name] = name },
+                    OrderKey = name,
+                }])).ToArray();
+            await store.AppendAsync(appends);
+            foreach (var append in appends)
+            {
+                model[append.Stream] = model.GetValueOrDefault(append.Stream) + 1;
+            }
+        }
+
+        var listed = await store.ListStreamsAsync().ToListAsync();
+        Assert.True(
+            model.Keys.Order(ScalarComparer.Instance).SequenceEqual(listed), $"The names differ; seed {seed}.");
+        foreach (var name in listed.Where(_ => random.Next(50) == 0))
+        {
+            var filter = new EntryFilter { OrderKey = name, Tags = [name] };
+            Assert.Equal(model[name], await store.CountAsync(name));
+            var found = await store.ReadAllAsync(filter: filter).ToListAsync();
+            Assert.All(found, entry => Assert.Equal(name, entry.Stream));
+            Assert.True(
+                await store.SearchAsync(name).AllAsync(entry => entry.Stream.ToUpperInvariant().Contains(
+                    name.ToUpperInvariant(), StringComparison.Ordinal)),
+                string.Create(CultureInfo.InvariantCulture, $"'{name}' found what lacks it; seed {seed}."));
+        }
+    }
+
+    private static NewEntry New(string text) =>
+        new(System.Text.Encoding.UTF8.GetBytes(text)) { SearchText = text };
+
+    private ValueTask<SqliteStreamStore> OpenAsync(string name = "orders", TimeSpan? timeout = null)
+    {
+        var store = new SqliteStreamStore(new()
+        {
+            DataSource = _file.Path,
+            Store = name,
+            WriteTimeout = timeout ?? TimeSpan.FromSeconds(5),
+        });
+        _opened.Add(store);
+        return new(store);
+    }
+}
