@@ -3,11 +3,13 @@ using Ledger.Runtime;
 namespace Ledger.Objects.Segments;
 
 /// <summary>
-/// Keeps the manifest: writes the index of the newest log as a run from time to time, so that opening reads little, and
-/// marks a clean close.
+/// Decides when the index of the newest log is written as a run and when runs are merged, so that opening reads little,
+/// and marks a clean close.
 /// </summary>
 /// <remarks>
-/// Its parts never run at once: the segment list is replaced before the first write of a run of the program.
+/// One worker does both; a checkpoint comes before the next step of a merge, and a merge of newer, smaller runs before
+/// one of older, larger ones. Nobody who reads or writes waits for it, unless the log would run further ahead of the
+/// recovery position than <see cref="SegmentStoreOptions.RecoverySizeBytesMax"/>.
 /// </remarks>
 internal sealed class Checkpointer
 {
@@ -15,46 +17,38 @@ internal sealed class Checkpointer
     private readonly string _directory;
     private readonly SegmentStoreOptions _options;
     private readonly StoreIndex _index;
-    private readonly SegmentSet _segments;
-    private readonly long _recoveredTo;
-    private Manifest _manifest;
-    private uint _lastRunNumber;
+    private readonly StoreManifest _manifest;
+    private readonly Lock _gate = new();
     private long _checkpointAt; // Log position from which on the next checkpoint is due.
-    private Task? _running;
+    private long _frozenTo; // Where the newest checkpoint, done or on its way, ends.
+    private bool _isSettled; // True once this run of the program has written.
+    private Checkpoint? _requested; // Under the gate.
+    private Task _worker = Task.CompletedTask;
+    private bool _isWorking; // Under the gate.
+    private bool _isClosing;
 
-    /// <summary>Makes the keeper of a manifest as it was found.</summary>
+    /// <summary>Makes the checkpointer of a store that was opened.</summary>
     public Checkpointer(
-        LedgerRuntime runtime, string directory, SegmentStoreOptions options, Manifest manifest, StoreIndex index,
-        RecoveredLog recovered)
+        LedgerRuntime runtime, string directory, SegmentStoreOptions options, StoreManifest manifest, StoreIndex index)
     {
-        (_runtime, _directory, _options, _manifest, _index) = (runtime, directory, options, manifest, index);
-        (_segments, _recoveredTo) = (recovered.Segments, recovered.End.Position);
-        _lastRunNumber = LogFormat.RunNumbers(runtime.Files.List(directory)).DefaultIfEmpty(0u).Max();
-        _checkpointAt = manifest.Recovery.Position + options.CheckpointSizeBytes;
+        (_runtime, _directory, _options, _index, _manifest) = (runtime, directory, options, index, manifest);
+        _frozenTo = manifest.RecoveryPosition;
+        _checkpointAt = _frozenTo + options.CheckpointSizeBytes;
     }
 
-    /// <summary>The store.</summary>
-    public Guid StoreId => _manifest.StoreId;
-
-    /// <summary>Replaces the manifest by one that lists the present segments. Blocks.</summary>
-    /// <exception cref="IOException">The disk refused; the manifest is the old or the new one.</exception>
-    public void WriteSegmentList() => Replace(_manifest, _recoveredTo);
-
-    /// <summary>Begins a checkpoint when enough log was written since the last; waits for the one before.</summary>
+    /// <summary>Begins a checkpoint when enough log was written since the last, or a segment was sealed.</summary>
     /// <remarks>For the leader of the log, between two groups: it flushes the tail.</remarks>
     public async ValueTask StartIfDueAsync(LogTail tail)
     {
-        if (tail.End.Position < _checkpointAt)
+        lock (_gate)
         {
-            return;
+            if (_requested is not null || (tail.End.Position < _checkpointAt && tail.SealedTo <= _frozenTo))
+            {
+                return;
+            }
         }
 
-        if (_running is { } before)
-        {
-            await before;
-        }
-
-        _checkpointAt = tail.End.Position + _options.CheckpointSizeBytes;
+        (_checkpointAt, _frozenTo) = (tail.End.Position + _options.CheckpointSizeBytes, tail.End.Position);
         try
         {
             // The manifest must not promise log that power loss could still take.
@@ -72,31 +66,83 @@ internal sealed class Checkpointer
             return;
         }
 
-        _running = RunAsync(_index.Freeze());
+        if (_index.Freeze() is { } mark)
+        {
+            lock (_gate)
+            {
+                _requested = new Checkpoint(mark);
+                if (!_isWorking)
+                {
+                    _isWorking = true;
+                    _worker = WorkAsync();
+                }
+            }
+        }
     }
 
-    /// <summary>Waits for a running checkpoint, indexes a long tail, and marks the clean close.</summary>
-    public async ValueTask CloseAsync(LogTail tail)
+    /// <summary>
+    /// Waits, when a record would bring the log too far ahead of the recovery position, for the checkpoint that is on
+    /// its way.
+    /// </summary>
+    /// <param name="endPosition">Where the log will end.</param>
+    public async ValueTask WaitForRecoveryPositionAsync(long endPosition)
     {
-        if (_running is { } running)
+        while (endPosition - _manifest.RecoveryPosition > _options.RecoverySizeBytesMax)
         {
-            await running;
+            Checkpoint? requested;
+            lock (_gate)
+            {
+                requested = _requested;
+            }
+
+            if (requested is null || !await requested.Done.Task)
+            {
+                return; // The disk refuses; the log tells its writers by itself when it does so too.
+            }
+        }
+    }
+
+    /// <summary>
+    /// After the first write of a run of the program: indexes a long tail at once, so that processes that are killed
+    /// after one write each do not make it ever longer. Blocks.
+    /// </summary>
+    public void Settle(LogTail tail)
+    {
+        if (_isSettled)
+        {
+            return;
         }
 
+        _isSettled = true;
+        TryIt(() => CheckpointNow(tail));
+    }
+
+    /// <summary>Stops the worker, indexes a long tail, and marks the clean close.</summary>
+    public async ValueTask CloseAsync(LogTail tail)
+    {
+        Volatile.Write(ref _isClosing, true);
+        await _worker;
         if (!tail.HasWritten || tail.Stopped is not null || tail.UnflushedBytes > 0)
         {
             return;
         }
 
+        await _runtime.Offload(
+            static state =>
+            {
+                state.self.Close(state.tail);
+                return true;
+            },
+            (self: this, tail));
+    }
+
+    private void Close(LogTail tail)
+    {
+        TryIt(() => CheckpointNow(tail));
         try
         {
-            await _runtime.Offload(
-                static state =>
-                {
-                    state.self.Close(state.tail);
-                    return true;
-                },
-                (self: this, tail));
+            tail.Trim();
+            _manifest.MarkClosed(tail.End);
         }
         catch (IOException error)
         {
@@ -104,30 +150,158 @@ internal sealed class Checkpointer
         }
     }
 
-    private void Close(LogTail tail)
+    private void CheckpointNow(LogTail tail)
     {
-        if (tail.End.Position - _manifest.Recovery.Position >= _options.CloseCheckpointSizeBytes)
+        if (tail.End.Position - _manifest.RecoveryPosition < _options.CloseCheckpointSizeBytes)
         {
-            Checkpoint();
+            return;
         }
 
-        tail.Trim();
-        Replace(_manifest with { CleanClose = tail.End }, tail.End.Position);
-        RemoveOrphans();
+        tail.Flush();
+        if (_index.Freeze() is not { } mark)
+        {
+            return;
+        }
+
+        _frozenTo = mark.Position;
+        _checkpointAt = _frozenTo + _options.CheckpointSizeBytes;
+        _manifest.AddRun(_index, mark);
+        while (_manifest.TryBeginMerge(_index, before: null, smallOnly: true) is { } merge)
+        {
+            MergeNow(merge);
+        }
     }
 
-    private async Task RunAsync(LogMark? mark)
+    private void MergeNow(RunMerge merge)
     {
-        await new YieldAwaitable(_runtime.Scheduler);
+        var isEnded = false;
         try
         {
-            await _runtime.Offload(
-                static state =>
+            while (!merge.Step())
+            {
+                // Small ones only: nobody waits for long.
+            }
+
+            _manifest.EndMerge(_index, merge);
+            isEnded = true;
+        }
+        finally
+        {
+            if (!isEnded)
+            {
+                _manifest.AbandonMerge(merge);
+            }
+        }
+    }
+
+    private async Task WorkAsync()
+    {
+        await new YieldAwaitable(_runtime.Scheduler);
+        var merges = new Stack<RunMerge>(); // The newest, smallest on top.
+        var mayMerge = true;
+        try
+        {
+            while (!Volatile.Read(ref _isClosing))
+            {
+                if (NextCheckpoint(mayMerge) is { } next)
                 {
-                    state.self.WriteRun(state.mark);
-                    return true;
-                },
-                (self: this, mark));
+                    var isDone = await TryOffloadedAsync(() => _manifest.AddRun(_index, next.Mark));
+                    EndCheckpoint(isDone);
+                    mayMerge = true;
+                }
+                else if (mayMerge)
+                {
+                    var hasMore = false;
+                    mayMerge = await TryOffloadedAsync(() => hasMore = AdvanceMerges(merges)) && hasMore;
+                    if (!mayMerge)
+                    {
+                        Abandon(merges); // After a failure; there are none otherwise.
+                    }
+                }
+                else if (TryRest())
+                {
+                    return;
+                }
+            }
+        }
+        finally
+        {
+            Abandon(merges);
+            EndCheckpoint(isDone: false);
+            TryRest();
+        }
+    }
+
+    private void Abandon(Stack<RunMerge> merges)
+    {
+        while (merges.TryPop(out var merge))
+        {
+            _manifest.AbandonMerge(merge);
+        }
+    }
+
+    /// <summary>The checkpoint to write now; null when there is none, or a merge must make room for its run.</summary>
+    private Checkpoint? NextCheckpoint(bool mayMerge)
+    {
+        lock (_gate)
+        {
+            // When merging fails there are more runs for a while.
+            return _manifest.RunCount < MergePlan.RunsMax || !mayMerge ? _requested : null;
+        }
+    }
+
+    private void EndCheckpoint(bool isDone)
+    {
+        Checkpoint? ended;
+        lock (_gate)
+        {
+            ended = _requested;
+            _requested = null;
+        }
+
+        ended?.Done.SetResult(isDone);
+    }
+
+    /// <summary>Ends the worker unless a checkpoint was asked for meanwhile.</summary>
+    private bool TryRest()
+    {
+        lock (_gate)
+        {
+            _isWorking = _requested is not null;
+            return !_isWorking;
+        }
+    }
+
+    /// <summary>A step of the merge of the newest runs, which is begun before those of older ones go on.</summary>
+    /// <returns>False when there is nothing to merge.</returns>
+    private bool AdvanceMerges(Stack<RunMerge> merges)
+    {
+        merges.TryPeek(out var current);
+        var begun = _manifest.TryBeginMerge(_index, before: current, smallOnly: false);
+        if (begun is not null)
+        {
+            merges.Push(begun);
+        }
+
+        if (merges.Count > 0 && merges.Peek().Step())
+        {
+            _manifest.EndMerge(_index, merges.Peek());
+            merges.Pop();
+        }
+
+        return begun is not null || merges.Count > 0;
+    }
+
+    private async ValueTask<bool> TryOffloadedAsync(Action action) => await _runtime.Offload(
+        static state => state.self.TryIt(state.action), (self: this, action));
+
+    /// <summary>Does something that may fail without harm: what it would have done is done by the next one.</summary>
+    private bool TryIt(Action action)
+    {
+        try
+        {
+            action();
+            return true;
         }
         catch (IOException error)
         {
@@ -137,66 +311,13 @@ internal sealed class Checkpointer
         {
             Log.CheckpointFailed(_options.Logger, _directory, error);
         }
+
+        return false;
     }
 
-    private void Checkpoint() => WriteRun(_index.Freeze());
-
-    private void WriteRun(LogMark? frozenTo)
+    private sealed record Checkpoint(LogMark Mark)
     {
-        if (frozenTo is not { } recovery)
-        {
-            return;
-        }
-
-        var number = ++_lastRunNumber;
-        var path = Path.Combine(_directory, LogFormat.RunName(number));
-        var file = _runtime.Files.Open(path, FileOpening.CreateNew);
-        Run? run = null;
-        try
-        {
-            var footer = _index.WriteRun(file, StoreId, number);
-            var entry = new RunEntry(number, footer.FileSizeBytes);
-            var written = Run.Open(file, StoreId, entry);
-            if (!_options.Bugs.HasFlag(PlantedBugs.SkipDirectoryFlush))
-            {
-                _runtime.Files.FlushDirectory(_directory);
-            }
-
-            Replace(_manifest with { Runs = [entry], Recovery = recovery }, recovery.Position);
-            run = written;
-        }
-        finally
-        {
-            if (run is null)
-            {
-                file.Dispose();
-            }
-        }
-
-        _index.Install(run);
-        RemoveOrphans();
-    }
-
-    private void Replace(Manifest manifest, long endPosition)
-    {
-        var replaced = manifest with { Segments = [.. _segments.Entries(endPosition)] };
-        replaced.Write(_runtime.Files, _directory, _options.Bugs);
-        _manifest = replaced;
-    }
-
-    /// <summary>Removes files that the manifest does not list and no recovery would look at.</summary>
-    private void RemoveOrphans()
-    {
-        var names = _runtime.Files.List(_directory);
-        var segments = _segments.All.Select(static segment => segment.Number).ToHashSet();
-        var last = segments.DefaultIfEmpty(0u).Max();
-        var orphans = LogFormat.SegmentNumbers(names).Where(number => number < last && !segments.Contains(number))
-            .Select(LogFormat.SegmentName)
-            .Concat(LogFormat.RunNumbers(names).Where(number => _manifest.Runs.All(run => run.Number != number))
-                .Select(LogFormat.RunName));
-        foreach (var name in orphans)
-        {
-            _runtime.Files.Delete(Path.Combine(_directory, name));
-        }
+        /// <summary>Completes with true when the recovery position moved, with false when it could not.</summary>
+        public TaskCompletionSource<bool> Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

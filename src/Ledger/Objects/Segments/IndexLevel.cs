@@ -10,58 +10,6 @@ internal sealed record IndexedRow(byte[] Key, ItemLocation? Location)
         Comparer<IndexedRow>.Create(static (left, right) => left.Key.AsSpan().SequenceCompareTo(right.Key));
 }
 
-/// <summary>Ranges of keys that were removed. Not safe for concurrent use.</summary>
-internal sealed class RemovedRanges
-{
-    private static readonly Comparer<byte[]> ByBytes =
-        Comparer<byte[]>.Create(static (left, right) => left.AsSpan().SequenceCompareTo(right));
-
-    private readonly SortedDictionary<byte[], byte[]> _ends = new(ByBytes); // First key → first key after the range.
-
-    /// <summary>True when nothing was removed.</summary>
-    public bool IsEmpty => _ends.Count == 0;
-
-    /// <summary>Adds a range. A journal removes ever longer ranges from one key on: they stay one entry.</summary>
-    public void Add(byte[] from, byte[] to)
-    {
-        if (!_ends.TryGetValue(from, out var known) || ByBytes.Compare(known, to) < 0)
-        {
-            _ends[from] = to;
-        }
-    }
-
-    /// <summary>Whether a key is in one of the ranges.</summary>
-    public bool Contains(ReadOnlySpan<byte> key)
-    {
-        foreach (var (from, to) in _ends)
-        {
-            if (key.SequenceCompareTo(from) < 0)
-            {
-                return false;
-            }
-
-            if (key.SequenceCompareTo(to) < 0)
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    /// <summary>A copy that later additions do not change.</summary>
-    public RemovedRanges Copy()
-    {
-        var copy = new RemovedRanges();
-        foreach (var (from, to) in _ends)
-        {
-            copy._ends.Add(from, to);
-        }
-
-        return copy;
-    }
-}
-
 /// <summary>
 /// The index of a part of the log, in memory. Not safe for concurrent use: <see cref="StoreIndex"/> locks.
 /// </summary>
@@ -74,8 +22,14 @@ internal sealed class IndexLevel
     /// <summary>True when nothing was applied.</summary>
     public bool IsEmpty => _objects.Count == 0 && _rows.Count == 0 && _removed.IsEmpty;
 
+    /// <summary>Number of objects.</summary>
+    public int ObjectCount => _objects.Count;
+
     /// <summary>Objects, ascending by id.</summary>
     public IEnumerable<KeyValuePair<ObjectId, ItemLocation>> SortedObjects => _objects.OrderBy(pair => pair.Key);
+
+    /// <summary>Everything that the level says about rows. Not while something is still applied.</summary>
+    public RowSource AllRows => new(_rows, _removed.Boundaries());
 
     /// <summary>Applies the items of a record whose body begins at a log position.</summary>
     public void Apply(IReadOnlyList<RecordItem> items, long bodyPosition)
@@ -108,17 +62,13 @@ internal sealed class IndexLevel
     public IndexedRow? FindRow(byte[] key)
     {
         var probe = new IndexedRow(key, null);
-        return _rows.TryGetValue(probe, out var row) ? row : HidesOlder(key) ? probe : null;
+        return _rows.TryGetValue(probe, out var row) ? row : _removed.Contains(key) ? probe : null;
     }
 
-    /// <summary>Whether a range that was removed in this level covers a key of an older level.</summary>
-    public bool HidesOlder(ReadOnlySpan<byte> key) => _removed.Contains(key);
+    /// <summary>A copy of what the level says now about the rows that begin with a prefix.</summary>
+    public RowSource CopyRows(byte[] prefix) => new(CopyRowsWith(prefix), _removed.CopyFor(prefix));
 
-    /// <summary>The removed ranges as they are now.</summary>
-    public RemovedRanges CopyRemovedRanges() => _removed.Copy();
-
-    /// <summary>A copy of the rows that begin with a prefix, removed ones included, ascending by key.</summary>
-    public List<IndexedRow> CopyRows(byte[] prefix)
+    private List<IndexedRow> CopyRowsWith(byte[] prefix)
     {
         var rows = new List<IndexedRow>();
         if (_rows.Max is not { } last || last.Key.AsSpan().SequenceCompareTo(prefix) < 0)

@@ -5,11 +5,9 @@ namespace Ledger.Objects.Segments;
 /// <summary>The rows under a prefix as they were when the scan was made, ascending by key.</summary>
 /// <param name="runtime">The seams.</param>
 /// <param name="prefix">The prefix.</param>
-/// <param name="levels">Copies of the rows in memory, newest first.</param>
-/// <param name="hidden">For each of those levels, the ranges in which it hides older ones.</param>
-/// <param name="runs">The runs, newest first, kept open for this scan.</param>
-internal sealed class IndexScan(
-    LedgerRuntime runtime, byte[] prefix, List<IndexedRow>[] levels, RemovedRanges[] hidden, Run[] runs) : IDisposable
+/// <param name="levels">Copies of what the levels in memory say, newest first.</param>
+/// <param name="runs">The runs, kept open for this scan.</param>
+internal sealed class IndexScan(LedgerRuntime runtime, byte[] prefix, RowSource[] levels, RunSet runs) : IDisposable
 {
     /// <summary>Rows read from the sources at a time.</summary>
     private const int BatchSize = 256;
@@ -23,12 +21,12 @@ internal sealed class IndexScan(
     public void Dispose()
     {
         _rows?.Dispose();
-        StoreIndex.DisposeAll(runs);
+        runs.Dispose();
     }
 
     private List<IndexedRow> ReadBatch()
     {
-        _rows ??= Merged().GetEnumerator();
+        _rows ??= Open();
         var batch = new List<IndexedRow>();
         while (batch.Count < BatchSize && _rows.MoveNext())
         {
@@ -38,27 +36,18 @@ internal sealed class IndexScan(
         return batch;
     }
 
-    private IEnumerable<IndexedRow> Merged() =>
-        from pair in SortedMerge.Merge([.. levels, .. runs.Select(RowsOf)], IndexedRow.ByKey)
-        where pair.Item.Location is not null && !hidden.Take(pair.Source).Any(newer => newer.Contains(pair.Item.Key))
-        select pair.Item;
-
-    private IEnumerable<IndexedRow> RowsOf(Run run)
+    private IEnumerator<IndexedRow> Open()
     {
-        var first = run.FindRowBlock(prefix);
-        for (var block = Math.Max(first, 0); block < run.RowBlocks; block++)
-        {
-            foreach (var row in run.DecodeRows(block))
-            {
-                if (row.Key.AsSpan().StartsWith(prefix))
-                {
-                    yield return row;
-                }
-                else if (row.Key.AsSpan().SequenceCompareTo(prefix) > 0)
-                {
-                    yield break;
-                }
-            }
-        }
+        RowSource[] sources = [.. levels, .. runs.All.Select(RowsOf)];
+        return RowMerge.Rows(sources, keepRemoved: false).GetEnumerator();
+    }
+
+    private RowSource RowsOf(Run run)
+    {
+        var (rows, boundaries) = run.RowsFrom(prefix);
+        return new RowSource(
+            rows.SkipWhile(row => row.Key.AsSpan().SequenceCompareTo(prefix) < 0)
+                .TakeWhile(row => row.Key.AsSpan().StartsWith(prefix)),
+            boundaries);
     }
 }

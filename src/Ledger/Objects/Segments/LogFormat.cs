@@ -6,15 +6,18 @@ namespace Ledger.Objects.Segments;
 internal static class LogFormat
 {
     /// <summary>
-    /// The newest version of segments, manifests and runs that this build reads and the one it writes.
+    /// The newest version of segments and manifests that this build reads and the one it writes.
     /// </summary>
     public const ushort Version = 1;
 
     /// <summary>A segment is closed when its next record would pass this length.</summary>
     public const long SegmentSizeBytesMax = 64L << 20;
 
-    /// <summary>Room reserved when a segment is made; doubled when it is used up.</summary>
+    /// <summary>Room reserved when a segment is made; as much again when it is used up.</summary>
     public const long PreallocationSizeBytesMin = 256 << 10;
+
+    /// <summary>Room that is reserved at once, at most.</summary>
+    public const long PreallocationSizeBytesMax = 4L << 20;
 
     /// <summary>The manifest's file name.</summary>
     public const string ManifestName = "MANIFEST";

@@ -14,6 +14,7 @@ internal sealed class LogRecovery
     private readonly StoreIndex _index;
     private readonly LogScanner _scanner;
     private readonly SegmentSet _segments;
+    private readonly HashSet<uint> _numbers; // Of the segment files that are there.
     private readonly uint[] _laterNumbers;
     private readonly uint _lastNumber;
     private readonly List<LogMark> _unflushed = [];
@@ -33,6 +34,7 @@ internal sealed class LogRecovery
         _flushedTo = Math.Max(manifest.Recovery.Position, manifest.CleanClose?.Position ?? 0);
         var numbers = LogFormat.SegmentNumbers(files.List(directory)).ToArray();
         var lastListed = manifest.Segments.Select(static segment => segment.Number).DefaultIfEmpty(0u).Max();
+        _numbers = [.. numbers];
         _laterNumbers = [.. numbers.Where(number => number > lastListed)];
         _lastNumber = Math.Max(lastListed, numbers.DefaultIfEmpty(0u).Max());
     }
@@ -42,7 +44,7 @@ internal sealed class LogRecovery
     public static RecoveredLog Run(
         IFileSystem files, string directory, Manifest manifest, SegmentStoreOptions options, StoreIndex index)
     {
-        var segments = new SegmentSet();
+        var segments = new SegmentSet(files, directory, options.ReadOnly);
         RecoveredLog? recovered = null;
         try
         {
@@ -81,17 +83,24 @@ internal sealed class LogRecovery
 
     private void ReadListedSegments()
     {
+        Segment[] listed =
+            [.. _manifest.Segments.Select(static entry => new Segment(entry.Number, entry.BasePosition))];
+        _segments.Load(listed);
         for (var i = 0; i < _manifest.Segments.Count; i++)
         {
             var entry = _manifest.Segments[i];
-            _segments.Append(new Segment(entry.Number, entry.BasePosition, OpenListed(entry)));
+            CheckIsThere(entry);
             _flushedTo = Math.Max(_flushedTo, entry.BasePosition);
             if (_damage is not null || _end.Position < entry.BasePosition || _end.Position >= entry.EndPosition)
             {
-                continue;
+                continue; // Older than what is read: its file is not even opened.
             }
 
-            ReadRecords(_segments.Last!, entry.EndPosition);
+            using (var use = _segments.Use(listed[i]))
+            {
+                ReadRecords(use.File, listed[i], entry.EndPosition);
+            }
+
             if (i + 1 < _manifest.Segments.Count && _end.Position != entry.EndPosition)
             {
                 _damage = Missing(entry.EndPosition, "the manifest says that a segment goes to");
@@ -99,13 +108,9 @@ internal sealed class LogRecovery
         }
     }
 
-    private IFile OpenListed(SegmentEntry entry)
+    private void CheckIsThere(SegmentEntry entry)
     {
-        try
-        {
-            return Open(entry.Number);
-        }
-        catch (FileNotFoundException)
+        if (!_numbers.Contains(entry.Number))
         {
             throw new CorruptObjectException(
                 $"segment {LogFormat.SegmentName(entry.Number)}, log positions {entry.BasePosition} to " +
@@ -129,16 +134,17 @@ internal sealed class LogRecovery
                 continue;
             }
 
-            var segment = new Segment(number, _end.Position, file);
+            var segment = new Segment(number, _end.Position);
+            using var use = _segments.Adopt(segment, file);
             _segments.Append(segment);
             _flushedTo = Math.Max(_flushedTo, segment.BasePosition);
-            ReadRecords(segment, long.MaxValue);
+            ReadRecords(file, segment, long.MaxValue);
         }
     }
 
-    private void ReadRecords(Segment segment, long endPosition)
+    private void ReadRecords(IFile file, Segment segment, long endPosition)
     {
-        while (_scanner.TryRead(segment, _end, endPosition) is { } record)
+        while (_scanner.TryRead(file, segment, _end, endPosition) is { } record)
         {
             var items = RecordItems.Decode(record.Body.Span, record.Header.ItemCount);
             _unflushed.Add(_end);
@@ -162,10 +168,11 @@ internal sealed class LogRecovery
         var isTorn = false;
         if (_segments.Last is { } last)
         {
-            var later = _scanner.FindLater(
-                last.File, last.Number, last.BasePosition, last.OffsetOf(_end.Position));
+            using var use = _segments.Use(last);
+            var offset = last.OffsetOf(_end.Position);
+            var later = _scanner.FindLater(use.File, last.Number, last.BasePosition, offset);
             Weigh(later);
-            isTorn = later is not null || HasBytes(last.File, last.OffsetOf(_end.Position));
+            isTorn = later is not null || HasBytes(use.File, offset);
         }
 
         foreach (var number in _laterNumbers.Where(number => number > (_segments.Last?.Number ?? 0)))
@@ -197,10 +204,21 @@ internal sealed class LogRecovery
         }
     }
 
-    private bool IsClean() =>
-        _damage is null && _manifest.CleanClose == _end && (_segments.Last is not { } last
-            ? _laterNumbers.Length == 0
-            : last.Number == _lastNumber && last.File.Length == last.OffsetOf(_end.Position));
+    private bool IsClean()
+    {
+        if (_damage is not null || _manifest.CleanClose != _end)
+        {
+            return false;
+        }
+
+        if (_segments.Last is not { } last)
+        {
+            return _laterNumbers.Length == 0;
+        }
+
+        using var use = _segments.Use(last);
+        return last.Number == _lastNumber && use.File.Length == last.OffsetOf(_end.Position);
+    }
 
     private string Missing(long knownTo, string evidence) =>
         $"Acknowledged data is damaged: the log in '{_directory}' can be read up to position {_end.Position}, but " +

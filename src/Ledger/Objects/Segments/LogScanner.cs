@@ -5,35 +5,51 @@ namespace Ledger.Objects.Segments;
 /// <summary>A valid record that a scan came upon.</summary>
 /// <param name="Header">Its header.</param>
 /// <param name="Checksum">Its checksum.</param>
-/// <param name="Body">Its items; valid until the scan goes on.</param>
-internal readonly record struct ScannedRecord(RecordHeader Header, uint Checksum, ReadOnlyMemory<byte> Body);
+/// <param name="Record">All of its bytes; valid until the scan goes on.</param>
+internal readonly record struct ScannedRecord(RecordHeader Header, uint Checksum, ReadOnlyMemory<byte> Record)
+{
+    /// <summary>Its items; valid until the scan goes on.</summary>
+    public ReadOnlyMemory<byte> Body => Record[RecordHeader.SizeBytes..];
+}
 
 /// <summary>Reads the records of one segment in order, and looks for evidence behind the first bad one.</summary>
 /// <param name="storeId">The store whose records count.</param>
 /// <param name="bugs">Faults planted by a test.</param>
 internal sealed class LogScanner(Guid storeId, PlantedBugs bugs)
 {
-    private byte[] _buffer = new byte[64 << 10];
+    private const int ReadAheadSizeBytes = 64 << 10;
+
+    private byte[] _buffer = [];
+    private IFile? _bufferFile; // What the buffer holds: bytes of this file,
+    private long _bufferOffset; // from this offset on,
+    private int _bufferSize; // and so many of them.
 
     /// <summary>Reads the record at a mark, or returns null when there is no valid one.</summary>
+    /// <param name="file">The segment's file.</param>
     /// <param name="segment">The segment that the position is in.</param>
     /// <param name="mark">The position, and the checksum of the record before it.</param>
     /// <param name="endPosition">Where the segment was cut; a record that passes it is not valid.</param>
-    public ScannedRecord? TryRead(Segment segment, LogMark mark, long endPosition)
+    public ScannedRecord? TryRead(IFile file, Segment segment, LogMark mark, long endPosition)
     {
         var offset = segment.OffsetOf(mark.Position);
-        if (ReadHeader(segment.File, offset) is not { } header || header.StoreId != storeId ||
+        if (ReadHeader(file, offset, ReadAheadSizeBytes) is not { } header || header.StoreId != storeId ||
             header.Segment != segment.Number || header.Position != mark.Position ||
             header.PreviousChecksum != mark.Checksum || header.RecordSizeBytes > endPosition - mark.Position ||
-            !ReadWhole(segment.File, offset, header))
+            ReadWhole(file, offset, header, ReadAheadSizeBytes) is not { } record)
         {
             return null;
         }
 
-        var record = _buffer.AsMemory(0, header.RecordSizeBytes);
-        return new ScannedRecord(
-            header, RecordHeader.ReadChecksum(record.Span), record[RecordHeader.SizeBytes..]);
+        return new ScannedRecord(header, RecordHeader.ReadChecksum(record.Span), record);
     }
+
+    /// <summary>
+    /// The mark of a segment's first record, by what that record says itself; null when it has none.
+    /// </summary>
+    public LogMark? ReadFirstMark(IFile file, Segment segment) =>
+        ReadHeader(file, SegmentHeader.SizeBytes, ReadAheadSizeBytes) is { } header
+            ? new LogMark(segment.BasePosition, header.PreviousChecksum)
+            : null;
 
     /// <summary>
     /// Looks from a file offset to the end of the file for valid records, wherever they begin: a damaged one in between
@@ -49,8 +65,8 @@ internal sealed class LogScanner(Guid storeId, PlantedBugs bugs)
         IFile file, uint segmentNumber, long? basePosition, long offset)
     {
         (long FlushedTo, long FirstPosition)? found = null;
-        var window = new byte[1 << 20];
         var length = file.Length;
+        var window = new byte[Math.Clamp(length - offset, RecordHeader.SizeBytes + 1, 64 << 10)];
         for (var from = offset; from < length; from += window.Length - RecordHeader.SizeBytes)
         {
             var read = file.ReadFully(from, window);
@@ -63,10 +79,11 @@ internal sealed class LogScanner(Guid storeId, PlantedBugs bugs)
                 }
 
                 at += next;
-                var header = ReadHeader(file, from + at);
+                var header = ReadHeader(file, from + at, RecordHeader.SizeBytes);
                 var position = basePosition + from + at - SegmentHeader.SizeBytes;
                 if (header is { } candidate && candidate.StoreId == storeId && candidate.Segment == segmentNumber &&
-                    candidate.Position == (position ?? candidate.Position) && ReadWhole(file, from + at, candidate))
+                    candidate.Position == (position ?? candidate.Position) &&
+                    ReadWhole(file, from + at, candidate, RecordHeader.SizeBytes) is not null)
                 {
                     found = (
                         Math.Max(found?.FlushedTo ?? 0, candidate.FlushedTo),
@@ -78,26 +95,35 @@ internal sealed class LogScanner(Guid storeId, PlantedBugs bugs)
         return found;
     }
 
-    private RecordHeader? ReadHeader(IFile file, long offset)
-    {
-        Span<byte> header = stackalloc byte[RecordHeader.SizeBytes];
-        return file.ReadFully(offset, header) == header.Length ? RecordHeader.TryDecode(header) : null;
-    }
+    private RecordHeader? ReadHeader(IFile file, long offset, int readAhead) =>
+        TryGet(file, offset, RecordHeader.SizeBytes, readAhead) is { } header
+            ? RecordHeader.TryDecode(header.Span)
+            : null;
 
-    private bool ReadWhole(IFile file, long offset, RecordHeader header)
+    private ReadOnlyMemory<byte>? ReadWhole(IFile file, long offset, RecordHeader header, int readAhead) =>
+        TryGet(file, offset, header.RecordSizeBytes, readAhead) is { } record &&
+        (bugs.HasFlag(PlantedBugs.SkipChecksum) || RecordHeader.ChecksumMatches(record.Span))
+            ? record
+            : default(ReadOnlyMemory<byte>?);
+
+    /// <summary>Bytes of a file, out of the buffer when they are there; null when the file ends before.</summary>
+    private ReadOnlyMemory<byte>? TryGet(IFile file, long offset, int size, int readAhead)
     {
-        if (offset + header.RecordSizeBytes > file.Length)
+        if (file != _bufferFile || offset < _bufferOffset || offset + size > _bufferOffset + _bufferSize)
         {
-            return false;
+            var wanted = Math.Max(size, readAhead);
+            if (_buffer.Length < wanted)
+            {
+                _buffer = new byte[Math.Max(wanted, _buffer.Length * 2)];
+            }
+
+            (_bufferFile, _bufferOffset) = (null, offset);
+            _bufferSize = file.ReadFully(offset, _buffer.AsSpan(0, wanted));
+            _bufferFile = file;
         }
 
-        if (_buffer.Length < header.RecordSizeBytes)
-        {
-            _buffer = new byte[Math.Max(header.RecordSizeBytes, _buffer.Length * 2)];
-        }
-
-        var record = _buffer.AsSpan(0, header.RecordSizeBytes);
-        return file.ReadFully(offset, record) == record.Length &&
-            (bugs.HasFlag(PlantedBugs.SkipChecksum) || RecordHeader.ChecksumMatches(record));
+        return offset + size <= _bufferOffset + _bufferSize
+            ? _buffer.AsMemory((int)(offset - _bufferOffset), size)
+            : default(ReadOnlyMemory<byte>?);
     }
 }

@@ -7,8 +7,7 @@ namespace Ledger.Objects.Segments;
 /// </summary>
 /// <remarks>
 /// After a clean close it goes on in the last segment. After an unclean one it never writes to a file that an earlier
-/// run
-/// made: what is not known to be on disk is copied to a new segment first, and the manifest is replaced.
+/// run made: what is not known to be on disk is copied to a new segment first, and the manifest is replaced.
 /// </remarks>
 internal sealed class LogTail
 {
@@ -17,8 +16,10 @@ internal sealed class LogTail
     private readonly Guid _storeId;
     private readonly SegmentSet _segments;
     private readonly SegmentStoreOptions _options;
-    private readonly Action _writeManifest;
+    private readonly StoreManifest _manifest;
     private IReadOnlyList<LogMark>? _unflushed; // Until the first write after an unclean close: the records to copy.
+    private SegmentUse? _active; // The last segment's file, once it is written.
+    private long _activeLength; // Its length, reserved room included.
     private uint _lastNumber;
     private byte[] _buffer = new byte[64 << 10];
     private Exception? _stopped;
@@ -27,15 +28,15 @@ internal sealed class LogTail
     /// <summary>Makes the end of a log as recovery left it.</summary>
     /// <param name="files">The disk.</param>
     /// <param name="directory">The store's directory.</param>
-    /// <param name="storeId">The store.</param>
     /// <param name="recovered">What recovery found.</param>
     /// <param name="options">How the store was opened.</param>
-    /// <param name="writeManifest">Replaces the manifest by one that lists the present segments.</param>
+    /// <param name="manifest">Learns of copies before anything is written behind them.</param>
     public LogTail(
-        IFileSystem files, string directory, Guid storeId, RecoveredLog recovered, SegmentStoreOptions options,
-        Action writeManifest)
+        IFileSystem files, string directory, RecoveredLog recovered, SegmentStoreOptions options,
+        StoreManifest manifest)
     {
-        (_files, _directory, _storeId, _options, _writeManifest) = (files, directory, storeId, options, writeManifest);
+        (_files, _directory, _options, _manifest) = (files, directory, options, manifest);
+        _storeId = manifest.StoreId;
         _segments = recovered.Segments;
         _lastNumber = recovered.LastNumber;
         _flushedTo = recovered.FlushedTo;
@@ -56,6 +57,9 @@ internal sealed class LogTail
     /// <summary>True once this run of the program has written.</summary>
     public bool HasWritten { get; private set; }
 
+    /// <summary>Where the newest segment that was full when this run of the program left it ends; 0 for none.</summary>
+    public long SealedTo { get; private set; }
+
     /// <summary>Writes one record that holds all members.</summary>
     /// <exception cref="StoreUnavailableException">Nothing of it was stored.</exception>
     public void Write(List<LogMember> members)
@@ -69,11 +73,11 @@ internal sealed class LogTail
         var checksum = Encode(members, size, segment.Number);
         try
         {
-            segment.File.Write(offset, _buffer.AsSpan(0, size));
+            _active!.Value.File.Write(offset, _buffer.AsSpan(0, size));
         }
         catch (IOException error)
         {
-            TakeBack(segment, offset, error);
+            TakeBack(offset, error);
             throw Unavailable(error);
         }
 
@@ -102,7 +106,7 @@ internal sealed class LogTail
         {
             if (!_options.Bugs.HasFlag(PlantedBugs.SkipFlush))
             {
-                _segments.Last!.File.Flush();
+                (_active ?? _segments.Use(_segments.Last!)).File.Flush();
             }
         }
         catch (IOException error)
@@ -116,9 +120,9 @@ internal sealed class LogTail
     /// <summary>Gives back the room reserved behind the end, so that a file's length tells a clean close.</summary>
     public void Trim()
     {
-        var segment = _segments.Last!;
-        segment.File.SetLength(segment.OffsetOf(End.Position));
-        segment.File.Flush();
+        var file = _active!.Value.File;
+        file.SetLength(_segments.Last!.OffsetOf(End.Position));
+        file.Flush();
     }
 
     private uint Encode(List<LogMember> members, int size, uint segment)
@@ -154,12 +158,21 @@ internal sealed class LogTail
             offset + size > _options.SegmentSizeBytes)
         {
             // A segment is on disk before the next one has a record: recovery relies on it.
-            Flush();
+            if (!_options.Bugs.HasFlag(PlantedBugs.SkipRollFlush))
+            {
+                Flush();
+            }
+
             Begin(End.Position);
+            SealedTo = End.Position;
         }
 
-        var segment = _segments.Last!;
-        Reserve(segment.File, segment.OffsetOf(End.Position) + size);
+        if (_active is null)
+        {
+            Activate(_segments.Use(_segments.Last!));
+        }
+
+        Reserve(_segments.Last!.OffsetOf(End.Position) + size);
     }
 
     /// <summary>
@@ -167,129 +180,120 @@ internal sealed class LogTail
     /// </summary>
     private void Begin(long basePosition)
     {
-        var segment = CreateSegment(basePosition);
+        var (segment, file) = CreateSegment(basePosition);
         try
         {
-            Publish(segment);
+            Publish(file);
         }
         catch (IOException)
         {
-            Discard(segment);
+            Discard(segment, file);
             throw;
         }
+
+        _segments.Append(segment);
+        Activate(_segments.Adopt(segment, file));
     }
 
-    private void Publish(Segment segment)
+    private void Activate(SegmentUse use)
     {
-        segment.File.Flush();
+        _active?.Dispose();
+        (_active, _activeLength) = (use, use.File.Length);
+    }
+
+    private void Publish(IFile file)
+    {
+        file.Flush();
         if (!_options.Bugs.HasFlag(PlantedBugs.SkipDirectoryFlush))
         {
             _files.FlushDirectory(_directory);
         }
-
-        _segments.Append(segment);
     }
 
-    private Segment CreateSegment(long basePosition)
+    private (Segment Segment, IFile File) CreateSegment(long basePosition)
     {
         // The number is used up even if this fails: a file of that name may be left.
         var number = ++_lastNumber;
         var file = _files.Open(Path.Combine(_directory, LogFormat.SegmentName(number)), FileOpening.CreateNew);
-        var segment = new Segment(number, basePosition, file);
+        var segment = new Segment(number, basePosition);
         try
         {
-            Reserve(file, SegmentHeader.SizeBytes);
+            Preallocate(file, 0, SegmentHeader.SizeBytes);
             file.Write(0, new SegmentHeader(_storeId, number, basePosition).Encode());
-            return segment;
+            return (segment, file);
         }
         catch (IOException)
         {
-            Discard(segment);
+            Discard(segment, file);
             throw;
-        }
-    }
-
-    private void GoOnAfterCrash()
-    {
-        if (_unflushed is { } unflushed)
-        {
-            BeginAfterCrash(unflushed);
-            _unflushed = null;
         }
     }
 
     /// <summary>
-    /// Copies what is not known to be on disk to a new segment, cuts the old one before it, and says so.
+    /// Copies what is not known to be on disk, and small segments before it, to a new segment; the one before that is
+    /// cut there.
     /// </summary>
-    private void BeginAfterCrash(IReadOnlyList<LogMark> unflushed)
+    private void GoOnAfterCrash()
     {
-        if (_segments.Last is null)
+        if (_unflushed is not { } unflushed)
         {
             return;
         }
 
-        var segment = CreateSegment(_flushedTo);
-        try
+        if (_segments.Last is not null)
         {
-            var end = CopyRecords(unflushed, segment);
-            Publish(segment);
-            _writeManifest();
-            End = end;
-            Volatile.Write(ref _flushedTo, end.Position);
-        }
-        catch (IOException)
-        {
-            // The old segments still serve reads: the copied bytes are the same and nothing was written behind them.
-            if (_segments.Last != segment)
+            var copy = TailCopy.Plan(
+                _segments, _storeId, _options, unflushed is [var first, ..] ? first : End, End,
+                _manifest.RecoveryPosition);
+            var (segment, file) = CreateSegment(copy.Start.Position);
+            var isListed = false;
+            try
             {
-                Discard(segment);
+                copy.Write(file, segment.Number);
+                Publish(file);
+
+                // From here on the file stays, whatever happens: the manifest on disk may list it.
+                isListed = true;
+                _manifest.ListCopies(segment, copy.Recovery);
+            }
+            catch (IOException)
+            {
+                // The old segments still serve reads: nothing was written behind the copies.
+                file.Dispose();
+                if (!isListed)
+                {
+                    Discard(segment, file);
+                }
+
+                throw;
             }
 
-            throw;
+            TailCopy.CutRoom(_segments, copy.Start.Position);
+            _segments.Append(segment);
+            Activate(_segments.Adopt(segment, file));
+            End = copy.End;
+            Volatile.Write(ref _flushedTo, End.Position);
+        }
+
+        _unflushed = null;
+    }
+
+    /// <summary>Reserves room in the last segment, so that a flush seldom has to write the file's length too.</summary>
+    private void Reserve(long lengthMin)
+    {
+        if (_activeLength < lengthMin)
+        {
+            var file = _active!.Value.File;
+            Preallocate(file, _activeLength, lengthMin);
+            _activeLength = file.Length;
         }
     }
 
-    private LogMark CopyRecords(IReadOnlyList<LogMark> unflushed, Segment target)
+    private void Preallocate(IFile file, long length, long lengthMin)
     {
-        var source = _segments.Last!;
-        var end = unflushed.Count > 0 ? unflushed[0] : End;
-        for (var i = 0; i < unflushed.Count; i++)
-        {
-            var next = i + 1 < unflushed.Count ? unflushed[i + 1].Position : End.Position;
-            var record = new byte[next - unflushed[i].Position];
-            var read = source.File.ReadFully(source.OffsetOf(unflushed[i].Position), record);
-            var header = RecordHeader.TryDecode(record);
-            if (read != record.Length || header is null || !RecordHeader.ChecksumMatches(record))
-            {
-                throw new IOException($"The record at log position {unflushed[i].Position} changed since it was read.");
-            }
-
-            var copy = header.Value with
-            {
-                Segment = target.Number,
-                FlushedTo = _flushedTo,
-                PreviousChecksum = end.Checksum,
-            };
-            var checksum = copy.Seal(record);
-            var offset = target.OffsetOf(end.Position);
-            Reserve(target.File, offset + record.Length);
-            target.File.Write(offset, record);
-            end = new LogMark(next, checksum);
-        }
-
-        return end;
-    }
-
-    /// <summary>Reserves room, doubling, so that a flush seldom has to write the file's length too.</summary>
-    private void Reserve(IFile file, long lengthMin)
-    {
-        var length = file.Length;
-        if (length >= lengthMin)
-        {
-            return;
-        }
-
-        var wanted = Math.Max(length * 2, LogFormat.PreallocationSizeBytesMin);
+        // Doubling, though not for ever: what is reserved and not used is read by the recovery after a crash.
+        var wanted = Math.Max(length, LogFormat.PreallocationSizeBytesMin);
+        wanted = length + Math.Min(wanted, LogFormat.PreallocationSizeBytesMax);
         wanted = Math.Max(Math.Min(wanted, _options.SegmentSizeBytes), lengthMin);
         try
         {
@@ -302,11 +306,12 @@ internal sealed class LogTail
     }
 
     /// <summary>A record that was refused must not appear after a crash: nothing of it may stay.</summary>
-    private void TakeBack(Segment segment, long offset, IOException error)
+    private void TakeBack(long offset, IOException error)
     {
         try
         {
-            segment.File.SetLength(offset);
+            _activeLength = offset;
+            _active!.Value.File.SetLength(offset);
         }
         catch (IOException)
         {
@@ -314,9 +319,9 @@ internal sealed class LogTail
         }
     }
 
-    private void Discard(Segment segment)
+    private void Discard(Segment segment, IFile file)
     {
-        segment.Dispose();
+        file.Dispose();
         try
         {
             _files.Delete(Path.Combine(_directory, LogFormat.SegmentName(segment.Number)));

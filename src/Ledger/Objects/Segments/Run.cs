@@ -5,37 +5,40 @@ namespace Ledger.Objects.Segments;
 
 /// <summary>A sorted, immutable index file: ids and row keys to log positions. Safe for concurrent reading.</summary>
 /// <remarks>
-/// Counted: a scan that began keeps the file open after the run was replaced. Every block is checked against its
-/// checksum when it is read; damage is a <see cref="CorruptObjectException"/>.
+/// Counted: whoever reads it keeps the file open after the run was replaced. Every block is checked against its
+/// checksum when it is read; damage is a <see cref="CorruptObjectException"/>. In memory it has nothing but its footer:
+/// single blocks, those of the filter too, come through the cache; passes over the whole run read around it. All
+/// members block: call them offloaded.
 /// </remarks>
 internal sealed class Run : IDisposable
 {
     private const int GuessesMax = 8;
+    private const int ReadAheadBlocks = 16;
 
     private readonly IFile _file;
     private readonly RunFooter _footer;
-    private readonly Lock _gate = new();
-    private byte[]? _filter; // Loaded by the first look-up.
+    private readonly BlockCache _cache;
     private int _uses = 1;
 
-    private Run(IFile file, RunFooter footer)
+    private Run(IFile file, RunFooter footer, BlockCache cache)
     {
-        _file = file;
-        _footer = footer;
+        (_file, _footer, _cache) = (file, footer, cache);
     }
 
-    /// <summary>The run's number.</summary>
-    public uint Number => _footer.Number;
+    /// <summary>The run as the manifest lists it.</summary>
+    public RunEntry Entry => new(_footer.Number, _footer.FileSizeBytes);
 
     /// <summary>Number of objects.</summary>
     public long ObjectCount => _footer.ObjectCount;
 
-    /// <summary>Length of the file.</summary>
-    public long FileSizeBytes => _footer.FileSizeBytes;
+    /// <summary>Everything that the run says about rows.</summary>
+    public RowSource AllRows => new(
+        Rows(ReadAhead(_footer.FirstRowBlock, _footer.RowBlocks)),
+        Boundaries(ReadAhead(_footer.FirstRangeBlock, _footer.RangeBlocks)));
 
     /// <summary>Opens a run, reading its footer only. It owns the file, also when it throws.</summary>
     /// <exception cref="CorruptObjectException">The file is not the run that the manifest lists.</exception>
-    public static Run Open(IFile file, Guid storeId, RunEntry entry)
+    public static Run Open(IFile file, Guid storeId, RunEntry entry, BlockCache cache)
     {
         Run? run = null;
         try
@@ -52,7 +55,7 @@ internal sealed class Run : IDisposable
             var isListed = footer == footer with { StoreId = storeId, Number = entry.Number } &&
                 footer.FileSizeBytes == entry.SizeBytes;
             run = isListed
-                ? new Run(file, footer)
+                ? new Run(file, footer, cache)
                 : throw new CorruptObjectException($"run {entry.Number} is another store's or has another length");
             return run;
         }
@@ -68,25 +71,20 @@ internal sealed class Run : IDisposable
     /// <summary>Keeps the file open until a matching <see cref="Dispose"/>.</summary>
     public Run Use()
     {
-        lock (_gate)
-        {
-            _uses++;
-        }
-
+        Interlocked.Increment(ref _uses);
         return this;
     }
 
-    /// <summary>Where an object is, or null. Blocks: call it offloaded.</summary>
+    /// <summary>Where an object is, or null.</summary>
     public ItemLocation? FindObject(ObjectId id)
     {
-        if (_footer.ObjectCount == 0 || !MayContain(id))
+        Span<byte> hash = stackalloc byte[ObjectId.HashSizeBytes];
+        id.CopyHashTo(hash);
+        if (_footer.ObjectCount == 0 || !MayContain(hash))
         {
             return null;
         }
 
-        Span<byte> block = stackalloc byte[RunFormat.BlockSizeBytes];
-        Span<byte> hash = stackalloc byte[ObjectId.HashSizeBytes];
-        id.CopyHashTo(hash);
         var share = BinaryPrimitives.ReadUInt32BigEndian(hash);
         long low = 0, high = _footer.ObjectBlocks - 1;
         var guess = BlocksFor(share);
@@ -94,7 +92,7 @@ internal sealed class Run : IDisposable
         {
             // Ids are spread evenly, so a few guesses find the block; bisection bounds what an odd run may cost.
             var middle = step < GuessesMax ? Math.Clamp(guess, low, high) : (low + high) >>> 1;
-            ReadBlock(middle, block);
+            var block = ReadCached(_footer.FirstObjectBlock + middle);
             var first = Hash(block, 0);
             var count = ObjectsIn(middle);
             guess = middle + BlocksFor(share - (long)BinaryPrimitives.ReadUInt32BigEndian(first));
@@ -115,97 +113,57 @@ internal sealed class Run : IDisposable
         return null;
     }
 
-    /// <summary>Where a row is, or null. Blocks: call it offloaded.</summary>
-    public ItemLocation? FindRow(byte[] key)
+    /// <summary>The row with a key, removed or not, when the run says something about it; otherwise null.</summary>
+    public IndexedRow? FindRow(byte[] key)
     {
-        var block = FindRowBlock(key);
-        return block < 0 ? null : DecodeRows(block).Find(row => row.Key.AsSpan().SequenceEqual(key))?.Location;
+        var block = FindBlock(key, _footer.FirstRowBlock, _footer.RowBlocks);
+        if (block >= 0 && new RowBlock(ReadCached(block), _footer.Number).Find(key) is { } row)
+        {
+            return row;
+        }
+
+        block = FindBlock(key, _footer.FirstRangeBlock, _footer.RangeBlocks);
+        var isRemoved = block >= 0 &&
+            new RowBlock(ReadCached(block), _footer.Number).FindLast(key, out _) is not null;
+        return isRemoved ? new IndexedRow(key, null) : null;
     }
 
-    /// <summary>Objects, ascending by id. Blocks: call it offloaded.</summary>
+    /// <summary>Objects, ascending by id.</summary>
     public IEnumerable<KeyValuePair<ObjectId, ItemLocation>> Objects()
     {
-        var block = new byte[RunFormat.BlockSizeBytes];
-        for (var index = 0L; index < _footer.ObjectBlocks; index++)
+        var index = 0L;
+        foreach (var block in ReadAhead(_footer.FirstObjectBlock, _footer.ObjectBlocks))
         {
-            ReadBlock(index, block);
-            for (var i = 0; i < ObjectsIn(index); i++)
+            var count = ObjectsIn(index++);
+            for (var i = 0; i < count; i++)
             {
-                yield return new(ObjectId.FromHash(Hash(block, i)), Location(block, i));
+                yield return new(ObjectId.FromHash(Hash(block.Span, i)), Location(block.Span, i));
             }
         }
     }
 
-    /// <summary>Number of blocks of rows.</summary>
-    public long RowBlocks => _footer.RowBlocks;
+    /// <summary>What the run says about rows from a key on, and perhaps about a few before it.</summary>
+    public RowSource RowsFrom(byte[] key) => new(
+        Rows(ReadFrom(key, _footer.FirstRowBlock, _footer.RowBlocks)),
+        Boundaries(ReadFrom(key, _footer.FirstRangeBlock, _footer.RangeBlocks)));
 
-    /// <summary>
-    /// The last row block whose first key is not after a key; the first one when all are; -1 without rows.
-    /// </summary>
-    public long FindRowBlock(byte[] key)
-    {
-        long low = 0, high = _footer.RowBlocks;
-        while (low < high)
-        {
-            var middle = (low + high) >>> 1;
-            var isAfter = DecodeRows(middle)[0].Key.AsSpan().SequenceCompareTo(key) > 0;
-            (low, high) = isAfter ? (low, middle) : (middle + 1, high);
-        }
-
-        return _footer.RowBlocks == 0 ? -1 : Math.Max(0, low - 1);
-    }
-
-    /// <summary>The rows of one block, ascending by key. Blocks: call it offloaded.</summary>
-    public List<IndexedRow> DecodeRows(long index)
-    {
-        var block = new byte[RunFormat.BlockSizeBytes];
-        ReadBlock(_footer.ObjectBlocks + index, block);
-        var reader = new ByteReader(block.AsSpan(0, RunFormat.PayloadSizeBytes), $"Run {Number}");
-        var rows = new List<IndexedRow>();
-        for (var left = reader.ReadUInt16(); left > 0; left--)
-        {
-            var key = reader.ReadSized(1, StoreLimits.RowKeySizeBytesMax, "the length of a row's key").ToArray();
-            rows.Add(new IndexedRow(key, new ItemLocation((long)reader.ReadUInt64(), (int)reader.ReadUInt32())));
-        }
-
-        return rows.Count > 0 ? rows : throw reader.Corrupt("a block of rows is empty");
-    }
-
-    /// <summary>Rows, ascending by key. Blocks: call it offloaded.</summary>
-    public IEnumerable<IndexedRow> Rows()
-    {
-        for (var index = 0L; index < _footer.RowBlocks; index++)
-        {
-            foreach (var row in DecodeRows(index))
-            {
-                yield return row;
-            }
-        }
-    }
-
-    /// <summary>Reads every block and checks its checksum. Blocks: call it offloaded.</summary>
+    /// <summary>Reads every block and checks its checksum.</summary>
     /// <exception cref="CorruptObjectException">A block is damaged.</exception>
     public void Verify()
     {
-        var block = new byte[RunFormat.BlockSizeBytes];
-        for (var index = 0L; index < _footer.FileSizeBytes / RunFormat.BlockSizeBytes; index++)
+        foreach (var _ in ReadAhead(0, _footer.FileSizeBytes / RunFormat.BlockSizeBytes))
         {
-            ReadBlock(index, block);
+            // Reading a block checks it.
         }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        lock (_gate)
+        if (Interlocked.Decrement(ref _uses) == 0)
         {
-            if (--_uses > 0)
-            {
-                return;
-            }
+            _file.Dispose();
         }
-
-        _file.Dispose();
     }
 
     private static ReadOnlySpan<byte> Hash(ReadOnlySpan<byte> block, int index) =>
@@ -244,11 +202,18 @@ internal sealed class Run : IDisposable
         ? RunFormat.ObjectsPerBlock
         : (int)(_footer.ObjectCount - block * RunFormat.ObjectsPerBlock);
 
-    private bool MayContain(ObjectId id)
+    private bool MayContain(ReadOnlySpan<byte> hash)
     {
+        if (_footer.Version == 1)
+        {
+            return true; // Its filter has another order; the next merge makes a new one.
+        }
+
         Span<byte> mask = stackalloc byte[RunFormat.FilterLineSizeBytes];
-        var line = RunFormat.FilterProbe(id, RunFormat.FilterLines(_footer.ObjectCount), mask);
-        var bits = LoadFilter().AsSpan((int)(line * RunFormat.FilterLineSizeBytes), RunFormat.FilterLineSizeBytes);
+        var (block, line) = Math.DivRem(
+            RunFormat.FilterProbe(hash, _footer.FilterLines, mask), RunFormat.FilterLinesPerBlock);
+        var bits = ReadCached(block).AsSpan(
+            (int)line * RunFormat.FilterLineSizeBytes, RunFormat.FilterLineSizeBytes);
         for (var i = 0; i < mask.Length; i++)
         {
             if ((bits[i] & mask[i]) != mask[i])
@@ -260,43 +225,123 @@ internal sealed class Run : IDisposable
         return true;
     }
 
-    private byte[] LoadFilter()
+    /// <summary>
+    /// The last block of a part whose first key is not after a key; the first one when all are; -1 in an empty part.
+    /// </summary>
+    private long FindBlock(ReadOnlySpan<byte> key, long firstBlock, long count)
     {
-        if (Volatile.Read(ref _filter) is { } loaded)
+        long low = 0, high = count;
+        while (low < high)
         {
-            return loaded;
+            var middle = (low + high) >>> 1;
+            var first = new RowBlock(ReadCached(firstBlock + middle), _footer.Number).FirstKey;
+            (low, high) = first.SequenceCompareTo(key) > 0 ? (low, middle) : (middle + 1, high);
         }
 
-        var filter = new byte[RunFormat.FilterLines(_footer.ObjectCount) * RunFormat.FilterLineSizeBytes];
-        var block = new byte[RunFormat.BlockSizeBytes];
-        const int BytesPerBlock = RunFormat.FilterLinesPerBlock * RunFormat.FilterLineSizeBytes;
-        for (var index = 0L; index < _footer.FilterBlocks; index++)
-        {
-            ReadBlock(_footer.ObjectBlocks + _footer.RowBlocks + index, block);
-            var from = (int)(index * BytesPerBlock);
-            block.AsSpan(0, Math.Min(BytesPerBlock, filter.Length - from)).CopyTo(filter.AsSpan(from));
-        }
-
-        Volatile.Write(ref _filter, filter); // Two look-ups at once may both load it; the result is the same.
-        return filter;
+        return count == 0 ? -1 : firstBlock + Math.Max(0, low - 1);
     }
 
-    private void ReadBlock(long index, Span<byte> block)
+    private IEnumerable<ReadOnlyMemory<byte>> ReadFrom(byte[] key, long firstBlock, long count)
+    {
+        var from = FindBlock(key, firstBlock, count);
+        for (var block = from; block >= 0 && block < firstBlock + count; block++)
+        {
+            yield return ReadCached(block);
+        }
+    }
+
+    private IEnumerable<IndexedRow> Rows(IEnumerable<ReadOnlyMemory<byte>> blocks) =>
+        blocks.SelectMany(block => new RowBlock(block.Span, _footer.Number).Decode());
+
+    private IEnumerable<RangeBoundary> Boundaries(IEnumerable<ReadOnlyMemory<byte>> blocks) =>
+        Rows(blocks).Select(static entry => new RangeBoundary(entry.Key, entry.Location is not null));
+
+    private byte[] ReadCached(long index)
+    {
+        if (_cache.TryGet(_footer.Number, index) is { } known)
+        {
+            return known;
+        }
+
+        var block = new byte[RunFormat.BlockSizeBytes];
+        Read(index, block);
+        _cache.Add(_footer.Number, index, block);
+        return block;
+    }
+
+    /// <summary>Blocks one after the other, each valid until the next, without the cache.</summary>
+    private IEnumerable<ReadOnlyMemory<byte>> ReadAhead(long firstBlock, long count)
+    {
+        var buffer = new byte[Math.Min(count, ReadAheadBlocks) * RunFormat.BlockSizeBytes];
+        for (var done = 0L; done < count; done += ReadAheadBlocks)
+        {
+            var part = (int)Math.Min(count - done, ReadAheadBlocks) * RunFormat.BlockSizeBytes;
+            Read(firstBlock + done, buffer.AsSpan(0, part));
+            for (var at = 0; at < part; at += RunFormat.BlockSizeBytes)
+            {
+                yield return buffer.AsMemory(at, RunFormat.BlockSizeBytes);
+            }
+        }
+    }
+
+    private void Read(long firstBlock, Span<byte> blocks)
     {
         int read;
         try
         {
-            read = _file.ReadFully(index * RunFormat.BlockSizeBytes, block);
+            read = _file.ReadFully(firstBlock * RunFormat.BlockSizeBytes, blocks);
         }
         catch (IOException error)
         {
             throw new StoreUnavailableException(
-                StoreUnavailableReason.InputOutput, $"The disk refused a read of run {Number}. {error.Message}", error);
+                StoreUnavailableReason.InputOutput,
+                $"The disk refused a read of run {_footer.Number}. {error.Message}", error);
         }
 
-        if (read != block.Length || !RunFormat.BlockMatches(block))
+        for (var at = 0; at < blocks.Length; at += RunFormat.BlockSizeBytes)
         {
-            throw new CorruptObjectException($"block {index} of run {Number} does not match its checksum");
+            if (at + RunFormat.BlockSizeBytes > read ||
+                !RunFormat.BlockMatches(blocks.Slice(at, RunFormat.BlockSizeBytes)))
+            {
+                throw new CorruptObjectException(
+                    $"block {firstBlock + at / RunFormat.BlockSizeBytes} of run {_footer.Number} does not match its " +
+                    "checksum");
+            }
+        }
+    }
+}
+
+/// <summary>The runs of a moment, newest first; keeps them open until the last who uses the set is done.</summary>
+internal sealed class RunSet : IDisposable
+{
+    private readonly Run[] _runs;
+    private int _uses = 1;
+
+    /// <summary>Makes a set, which uses each of its runs.</summary>
+    public RunSet(IEnumerable<Run> runs) => _runs = [.. runs.Select(static run => run.Use())];
+
+    /// <summary>The runs, newest first.</summary>
+    public ReadOnlySpan<Run> Span => _runs;
+
+    /// <summary>The runs, newest first.</summary>
+    public IReadOnlyList<Run> All => _runs;
+
+    /// <summary>Keeps the set until a matching <see cref="Dispose"/>; by somebody who knows that it is kept.</summary>
+    public RunSet Use()
+    {
+        Interlocked.Increment(ref _uses);
+        return this;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (Interlocked.Decrement(ref _uses) == 0)
+        {
+            foreach (var run in _runs)
+            {
+                run.Dispose();
+            }
         }
     }
 }

@@ -3,10 +3,14 @@ using System.Buffers.Binary;
 namespace Ledger.Objects.Segments;
 
 /// <summary>
-/// The layout of a run (docs/formats/run.md): object blocks, row blocks, filter blocks, one footer block.
+/// The layout of a run (docs/formats/run.md): filter blocks, object blocks, row blocks, range blocks, one footer block.
 /// </summary>
 internal static class RunFormat
 {
+    /// <summary>The newest version of runs that this build reads, and the one it writes.</summary>
+    /// <remarks>Version 1 has its filter behind its rows, no removed rows and no ranges; its filter is not used.</remarks>
+    public const ushort Version = 2;
+
     /// <summary>Length of a block with its checksum.</summary>
     public const int BlockSizeBytes = 4096;
 
@@ -44,11 +48,13 @@ internal static class RunFormat
         BinaryPrimitives.ReadUInt32LittleEndian(block[PayloadSizeBytes..]) == Crc32C.Of(block[..PayloadSizeBytes]);
 
     /// <summary>The line and the bits of it that an id sets, as a 512-bit mask in <paramref name="mask"/>.</summary>
-    public static long FilterProbe(ObjectId id, long lines, Span<byte> mask)
+    /// <remarks>
+    /// Lines ascend with ids, so that whoever writes the objects in order writes the filter in order too, and needs
+    /// memory for a part of it only.
+    /// </remarks>
+    public static long FilterProbe(ReadOnlySpan<byte> hash, long lines, Span<byte> mask)
     {
-        // The bits of an id are those of a hash: one part picks the line, nine bits of another each probe.
-        Span<byte> hash = stackalloc byte[ObjectId.HashSizeBytes];
-        id.CopyHashTo(hash);
+        // The bits of an id are those of a hash: the first ones pick the line, nine bits of another part each probe.
         mask.Clear();
         var probes = BinaryPrimitives.ReadUInt64LittleEndian(hash[8..]);
         for (var i = 0; i < FilterProbes; i++)
@@ -57,27 +63,58 @@ internal static class RunFormat
             mask[bit >> 3] |= (byte)(1 << (bit & 7));
         }
 
-        return (long)(BinaryPrimitives.ReadUInt64LittleEndian(hash) % (ulong)lines);
+        return (long)Math.BigMul(BinaryPrimitives.ReadUInt64BigEndian(hash), (ulong)lines, out _);
     }
 }
 
 /// <summary>The last block of a run.</summary>
-/// <param name="StoreId">The store that the run belongs to.</param>
-/// <param name="Number">The run's number.</param>
-/// <param name="ObjectCount">Number of object entries.</param>
-/// <param name="RowCount">Number of row entries.</param>
-/// <param name="RowBlocks">Number of row blocks.</param>
-internal readonly record struct RunFooter(Guid StoreId, uint Number, long ObjectCount, long RowCount, long RowBlocks)
+internal readonly record struct RunFooter
 {
-    /// <summary>Number of object blocks.</summary>
-    public long ObjectBlocks => (ObjectCount + RunFormat.ObjectsPerBlock - 1) / RunFormat.ObjectsPerBlock;
+    /// <summary>The store that the run belongs to.</summary>
+    public required Guid StoreId { get; init; }
+
+    /// <summary>The run's number.</summary>
+    public required uint Number { get; init; }
+
+    /// <summary>Number of object entries.</summary>
+    public long ObjectCount { get; init; }
+
+    /// <summary>Number of row entries, those of removed rows included.</summary>
+    public long RowCount { get; init; }
+
+    /// <summary>Number of row blocks.</summary>
+    public long RowBlocks { get; init; }
+
+    /// <summary>Number of the boundaries of removed ranges.</summary>
+    public long BoundaryCount { get; init; }
+
+    /// <summary>Number of range blocks.</summary>
+    public long RangeBlocks { get; init; }
+
+    /// <summary>Number of filter lines.</summary>
+    public long FilterLines { get; init; }
+
+    /// <summary>Version of the layout, 1 or 2.</summary>
+    public ushort Version { get; init; }
 
     /// <summary>Number of filter blocks.</summary>
-    public long FilterBlocks =>
-        (RunFormat.FilterLines(ObjectCount) + RunFormat.FilterLinesPerBlock - 1) / RunFormat.FilterLinesPerBlock;
+    public long FilterBlocks => Blocks(FilterLines, RunFormat.FilterLinesPerBlock);
+
+    /// <summary>Number of object blocks.</summary>
+    public long ObjectBlocks => Blocks(ObjectCount, RunFormat.ObjectsPerBlock);
+
+    /// <summary>The first object block; filter blocks, when there are any, begin the file.</summary>
+    public long FirstObjectBlock => Version == 1 ? 0 : FilterBlocks;
+
+    /// <summary>The first row block.</summary>
+    public long FirstRowBlock => FirstObjectBlock + ObjectBlocks;
+
+    /// <summary>The first range block.</summary>
+    public long FirstRangeBlock => FirstRowBlock + RowBlocks;
 
     /// <summary>Length of the whole file.</summary>
-    public long FileSizeBytes => (ObjectBlocks + RowBlocks + FilterBlocks + 1) * RunFormat.BlockSizeBytes;
+    public long FileSizeBytes =>
+        (FilterBlocks + ObjectBlocks + RowBlocks + RangeBlocks + 1) * RunFormat.BlockSizeBytes;
 
     private static ReadOnlySpan<byte> Magic => "LDGRRUN\n"u8;
 
@@ -86,18 +123,26 @@ internal readonly record struct RunFooter(Guid StoreId, uint Number, long Object
     {
         var block = new byte[RunFormat.BlockSizeBytes];
         Magic.CopyTo(block);
-        BinaryPrimitives.WriteUInt16LittleEndian(block.AsSpan(8), LogFormat.Version);
+        BinaryPrimitives.WriteUInt16LittleEndian(block.AsSpan(8), Version);
         BinaryPrimitives.WriteUInt32LittleEndian(block.AsSpan(12), Number);
         StoreId.TryWriteBytes(block.AsSpan(16), bigEndian: true, out _);
         BinaryPrimitives.WriteInt64LittleEndian(block.AsSpan(32), ObjectCount);
         BinaryPrimitives.WriteInt64LittleEndian(block.AsSpan(40), RowCount);
         BinaryPrimitives.WriteInt64LittleEndian(block.AsSpan(48), RowBlocks);
+        if (Version > 1)
+        {
+            BinaryPrimitives.WriteInt64LittleEndian(block.AsSpan(56), BoundaryCount);
+            BinaryPrimitives.WriteInt64LittleEndian(block.AsSpan(64), RangeBlocks);
+            BinaryPrimitives.WriteInt64LittleEndian(block.AsSpan(72), FilterLines);
+        }
+
         RunFormat.SealBlock(block);
         return block;
     }
 
     /// <summary>Decodes a footer block.</summary>
     /// <exception cref="CorruptObjectException">The block is not one.</exception>
+    /// <exception cref="FormatTooNewException">It is one of a newer version.</exception>
     public static RunFooter DecodeBlock(ReadOnlySpan<byte> block)
     {
         var reader = new ByteReader(block, "The footer of a run");
@@ -107,18 +152,36 @@ internal readonly record struct RunFooter(Guid StoreId, uint Number, long Object
         }
 
         var version = BinaryPrimitives.ReadUInt16LittleEndian(block[8..]);
-        if (version > LogFormat.Version)
+        if (version > RunFormat.Version)
         {
-            throw new FormatTooNewException("A run", version, LogFormat.Version);
+            throw new FormatTooNewException("A run", version, RunFormat.Version);
         }
 
-        var footer = new RunFooter(
-            new Guid(block.Slice(16, 16), bigEndian: true), BinaryPrimitives.ReadUInt32LittleEndian(block[12..]),
-            BinaryPrimitives.ReadInt64LittleEndian(block[32..]), BinaryPrimitives.ReadInt64LittleEndian(block[40..]),
-            BinaryPrimitives.ReadInt64LittleEndian(block[48..]));
-        const long CountMax = 1L << 40;
-        var sound = footer is { ObjectCount: >= 0 and < CountMax, RowCount: >= 0 and < CountMax, RowBlocks: >= 0 } &&
-            footer.RowBlocks <= footer.RowCount && footer.EncodeBlock().AsSpan().SequenceEqual(block);
+        var footer = new RunFooter
+        {
+            StoreId = new Guid(block.Slice(16, 16), bigEndian: true),
+            Number = BinaryPrimitives.ReadUInt32LittleEndian(block[12..]),
+            ObjectCount = ReadCount(block, 32),
+            RowCount = ReadCount(block, 40),
+            RowBlocks = ReadCount(block, 48),
+            BoundaryCount = ReadCount(block, 56),
+            RangeBlocks = ReadCount(block, 64),
+            FilterLines = version == 1 ? RunFormat.FilterLines(ReadCount(block, 32)) : ReadCount(block, 72),
+            Version = version,
+        };
+        var sound = version > 0 && footer.RowBlocks <= footer.RowCount && footer.RangeBlocks <= footer.BoundaryCount &&
+            footer.FilterLines >= Math.Sign(footer.ObjectCount) && footer.EncodeBlock().AsSpan().SequenceEqual(block);
         return sound ? footer : throw reader.Corrupt("its counts cannot be");
     }
+
+    private static long ReadCount(ReadOnlySpan<byte> block, int offset)
+    {
+        const long CountMax = 1L << 40;
+        var count = BinaryPrimitives.ReadInt64LittleEndian(block[offset..]);
+        return count is >= 0 and < CountMax
+            ? count
+            : throw new ByteReader(block, "The footer of a run").Corrupt($"the count at byte {offset} is {count}");
+    }
+
+    private static long Blocks(long count, int perBlock) => (count + perBlock - 1) / perBlock;
 }

@@ -3,151 +3,201 @@ using Ledger.Runtime;
 
 namespace Ledger.Objects.Segments;
 
-/// <summary>Writes a run in one pass: objects by id, then rows by key, then the filter and the footer.</summary>
+/// <summary>
+/// Writes a run in one pass and in bounded memory: objects by id and beside them the filter, then rows and boundaries
+/// by key, then the footer. Blocks.
+/// </summary>
 internal sealed class RunWriter
 {
-    private const int BufferBlocks = 64;
+    private const int BufferBlocks = 16;
 
     private readonly IFile _file;
-    private readonly byte[] _buffer = new byte[BufferBlocks * RunFormat.BlockSizeBytes];
-    private readonly byte[] _filter;
+    private readonly Guid _storeId;
+    private readonly uint _number;
     private readonly long _filterLines;
-    private int _block; // Blocks that are complete in the buffer.
+    private readonly BlockBuffer _filter;
+    private readonly BlockBuffer _body;
     private int _used; // Payload bytes used in the block being filled.
-    private int _rowsInBlock;
-    private long _written;
+    private int _entriesInBlock; // Rows or boundaries in it.
     private long _objectCount;
     private long _rowCount;
     private long _rowBlocks;
+    private long _boundaryCount;
+    private long _rangeBlocks;
 
-    private RunWriter(IFile file, long objectCount)
-    {
-        _file = file;
-        _filterLines = RunFormat.FilterLines(objectCount);
-        _filter = new byte[_filterLines * RunFormat.FilterLineSizeBytes];
-    }
-
-    private Span<byte> Payload => _buffer.AsSpan(_block * RunFormat.BlockSizeBytes, RunFormat.PayloadSizeBytes);
-
-    /// <summary>Writes and flushes a run.</summary>
-    /// <param name="file">A new, empty file.</param>
+    /// <summary>Begins a run.</summary>
+    /// <param name="file">A new, empty file; stays the caller's.</param>
     /// <param name="storeId">The store.</param>
     /// <param name="number">The run's number.</param>
-    /// <param name="objectCount">How many objects follow: the size of the filter depends on it.</param>
-    /// <param name="objects">Objects, strictly ascending by id.</param>
-    /// <param name="rows">Rows, strictly ascending by key; none that was removed.</param>
-    public static RunFooter Write(
-        IFile file, Guid storeId, uint number, long objectCount,
-        IEnumerable<KeyValuePair<ObjectId, ItemLocation>> objects, IEnumerable<IndexedRow> rows)
+    /// <param name="objectCountMax">Objects that follow at most: the size of the filter depends on it.</param>
+    public RunWriter(IFile file, Guid storeId, uint number, long objectCountMax)
     {
-        var writer = new RunWriter(file, objectCount);
-        foreach (var (id, location) in objects)
+        (_file, _storeId, _number) = (file, storeId, number);
+        _filterLines = RunFormat.FilterLines(objectCountMax);
+        var footer = new RunFooter
         {
-            writer.AddObject(id, location);
-        }
-
-        writer.EndBlock();
-        foreach (var row in rows)
-        {
-            writer.AddRow(row.Key, row.Location!.Value);
-        }
-
-        writer.EndRowBlock();
-        writer.AddFilter();
-        Invariant.Check(writer._objectCount == objectCount);
-        var footer = new RunFooter(storeId, number, writer._objectCount, writer._rowCount, writer._rowBlocks);
-        writer.WriteBuffer();
-        file.Write(writer._written, footer.EncodeBlock());
-        file.Flush();
-        return footer;
+            StoreId = storeId, Number = number, FilterLines = _filterLines, Version = RunFormat.Version,
+        };
+        _filter = new BlockBuffer(file, 0, (int)Math.Min(footer.FilterBlocks, BufferBlocks));
+        _body = new BlockBuffer(file, footer.FirstObjectBlock, BufferBlocks);
     }
 
-    private void AddObject(ObjectId id, ItemLocation location)
+    /// <summary>Adds an object; strictly ascending by id, all before the first row.</summary>
+    public void AddObject(ObjectId id, ItemLocation location)
     {
         if (_used + RunFormat.ObjectEntrySizeBytes > RunFormat.PayloadSizeBytes)
         {
             EndBlock();
         }
 
-        var entry = Payload[_used..];
+        var entry = _body.Payload.Slice(_used, RunFormat.ObjectEntrySizeBytes);
         id.CopyHashTo(entry);
         BinaryPrimitives.WriteInt64LittleEndian(entry[32..], location.Position);
         BinaryPrimitives.WriteInt32LittleEndian(entry[40..], location.SizeBytes);
         _used += RunFormat.ObjectEntrySizeBytes;
         _objectCount++;
+        AddToFilter(entry[..ObjectId.HashSizeBytes]);
+    }
 
+    /// <summary>Adds a row; strictly ascending by key, all behind the last object.</summary>
+    public void AddRow(IndexedRow row)
+    {
+        _rowBlocks += AddEntry(row.Key, row.Location, isFirst: _rowCount == 0);
+        _rowCount++;
+    }
+
+    /// <summary>Adds a boundary of removed ranges; strictly ascending by key, in turns, behind the last row.</summary>
+    public void AddBoundary(RangeBoundary boundary)
+    {
+        // Where a range begins is an entry of length one, where it ends one of length zero.
+        ItemLocation? location = boundary.Begins ? new ItemLocation(0, 1) : null;
+        _rangeBlocks += AddEntry(boundary.Key, location, isFirst: _boundaryCount == 0);
+        _boundaryCount++;
+    }
+
+    /// <summary>Ends the run and, unless a test forgets it, flushes it.</summary>
+    public RunFooter Finish(PlantedBugs bugs)
+    {
+        EndBlock();
+        var footer = new RunFooter
+        {
+            StoreId = _storeId,
+            Number = _number,
+            ObjectCount = _objectCount,
+            RowCount = _rowCount,
+            RowBlocks = _rowBlocks,
+            BoundaryCount = _boundaryCount,
+            RangeBlocks = _rangeBlocks,
+            FilterLines = _filterLines,
+            Version = RunFormat.Version,
+        };
+        while (_filter.NextBlock < footer.FilterBlocks)
+        {
+            _filter.EndBlock();
+        }
+
+        _filter.Write();
+        _body.Write();
+        _file.Write(footer.FileSizeBytes - RunFormat.BlockSizeBytes, footer.EncodeBlock());
+        if (!bugs.HasFlag(PlantedBugs.SkipRunFlush))
+        {
+            _file.Flush();
+        }
+
+        return footer;
+    }
+
+    private void AddToFilter(ReadOnlySpan<byte> hash)
+    {
         Span<byte> mask = stackalloc byte[RunFormat.FilterLineSizeBytes];
-        var line = RunFormat.FilterProbe(id, _filterLines, mask);
-        var target = _filter.AsSpan((int)(line * RunFormat.FilterLineSizeBytes), RunFormat.FilterLineSizeBytes);
+        var (block, line) = Math.DivRem(
+            RunFormat.FilterProbe(hash, _filterLines, mask), RunFormat.FilterLinesPerBlock);
+        while (_filter.NextBlock < block)
+        {
+            _filter.EndBlock();
+        }
+
+        var target = _filter.Payload.Slice(
+            (int)line * RunFormat.FilterLineSizeBytes, RunFormat.FilterLineSizeBytes);
         for (var i = 0; i < mask.Length; i++)
         {
             target[i] |= mask[i];
         }
     }
 
-    private void AddRow(ReadOnlySpan<byte> key, ItemLocation location)
+    /// <summary>Adds an entry of a row block.</summary>
+    /// <returns>Blocks that it began.</returns>
+    private int AddEntry(byte[] key, ItemLocation? location, bool isFirst)
     {
-        var size = ByteWriter.VarintSizeBytes((ulong)key.Length) + key.Length + 8 + 4;
-        if (_used + size > RunFormat.PayloadSizeBytes)
+        var size = ByteWriter.VarintSizeBytes((ulong)key.Length) + key.Length + RowBlock.LocationSizeBytes;
+        var begins = isFirst || _used + size > RunFormat.PayloadSizeBytes;
+        if (begins)
         {
-            EndRowBlock();
+            EndBlock();
+            _used = sizeof(ushort);
         }
 
-        _used = _used == 0 ? sizeof(ushort) : _used;
-        var writer = new ByteWriter(size);
-        writer.WriteSized(key);
-        writer.WriteUInt64((ulong)location.Position);
-        writer.WriteUInt32((uint)location.SizeBytes);
-        writer.WrittenSpan.CopyTo(Payload[_used..]);
+        var target = _body.Payload.Slice(_used, size);
+        var at = 0;
+        for (var length = (uint)key.Length; ; length >>= 7)
+        {
+            target[at++] = (byte)(length < 0x80 ? length : length | 0x80);
+            if (length < 0x80)
+            {
+                break;
+            }
+        }
+
+        key.CopyTo(target[at..]);
+        BinaryPrimitives.WriteInt64LittleEndian(target[^12..], location?.Position ?? 0);
+        BinaryPrimitives.WriteInt32LittleEndian(target[^4..], location?.SizeBytes ?? 0);
         _used += size;
-        _rowsInBlock++;
-        _rowCount++;
-    }
-
-    private void EndRowBlock()
-    {
-        if (_rowsInBlock > 0)
-        {
-            BinaryPrimitives.WriteUInt16LittleEndian(Payload, (ushort)_rowsInBlock);
-            _rowsInBlock = 0;
-            _rowBlocks++;
-            EndBlock();
-        }
-    }
-
-    private void AddFilter()
-    {
-        const int BytesPerBlock = RunFormat.FilterLinesPerBlock * RunFormat.FilterLineSizeBytes;
-        for (var from = 0; from < _filter.Length; from += BytesPerBlock)
-        {
-            var part = _filter.AsSpan(from, Math.Min(BytesPerBlock, _filter.Length - from));
-            part.CopyTo(Payload);
-            _used = part.Length;
-            EndBlock();
-        }
+        BinaryPrimitives.WriteUInt16LittleEndian(_body.Payload, (ushort)++_entriesInBlock);
+        return begins ? 1 : 0;
     }
 
     private void EndBlock()
     {
-        if (_used == 0)
+        if (_used > 0)
         {
-            return;
-        }
-
-        Payload[_used..].Clear();
-        RunFormat.SealBlock(_buffer.AsSpan(_block * RunFormat.BlockSizeBytes, RunFormat.BlockSizeBytes));
-        _used = 0;
-        if (++_block == BufferBlocks)
-        {
-            WriteBuffer();
+            _body.EndBlock();
+            (_used, _entriesInBlock) = (0, 0);
         }
     }
 
-    private void WriteBuffer()
+    /// <summary>Gathers blocks that follow each other, and writes many at once.</summary>
+    private sealed class BlockBuffer(IFile file, long firstBlock, int blocks)
     {
-        var size = _block * RunFormat.BlockSizeBytes;
-        _file.Write(_written, _buffer.AsSpan(0, size));
-        _written += size;
-        _block = 0;
+        private readonly byte[] _bytes = new byte[blocks * RunFormat.BlockSizeBytes];
+        private int _complete;
+
+        /// <summary>The block that is being filled.</summary>
+        public long NextBlock { get; private set; } = firstBlock;
+
+        /// <summary>Its payload, zero until it is filled.</summary>
+        public Span<byte> Payload =>
+            _bytes.AsSpan(_complete * RunFormat.BlockSizeBytes, RunFormat.PayloadSizeBytes);
+
+        public void EndBlock()
+        {
+            RunFormat.SealBlock(_bytes.AsSpan(_complete * RunFormat.BlockSizeBytes, RunFormat.BlockSizeBytes));
+            _complete++;
+            NextBlock++;
+            if (_complete * RunFormat.BlockSizeBytes == _bytes.Length)
+            {
+                Write();
+            }
+        }
+
+        public void Write()
+        {
+            var size = _complete * RunFormat.BlockSizeBytes;
+            if (size > 0)
+            {
+                file.Write((NextBlock - _complete) * RunFormat.BlockSizeBytes, _bytes.AsSpan(0, size));
+                _bytes.AsSpan(0, size).Clear();
+                _complete = 0;
+            }
+        }
     }
 }

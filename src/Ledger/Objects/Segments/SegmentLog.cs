@@ -4,20 +4,17 @@ namespace Ledger.Objects.Segments;
 
 /// <summary>
 /// The queue before the log. Writers that wait at the same time share one record and one flush: the first of them
-/// leads,
-/// writes for all and hands the lead to the first of the next group.
+/// leads, writes for all and hands the lead to the first of the next group.
 /// </summary>
 /// <param name="runtime">The seams.</param>
 /// <param name="tail">The end of the log; only the leader touches it.</param>
 /// <param name="index">Learns of every record before its writers do.</param>
 /// <param name="bugs">Faults planted by a test.</param>
-/// <param name="progressed">
-/// Called by the leader after each group and awaited before the next, so that the log cannot run away from the index.
-/// It
-/// must not wait for anything that goes through this queue.
+/// <param name="checkpointer">
+/// Asked by the leader before and after each group, so that the log cannot run away from the index.
 /// </param>
 internal sealed class SegmentLog(
-    LedgerRuntime runtime, LogTail tail, StoreIndex index, PlantedBugs bugs, Func<ValueTask> progressed)
+    LedgerRuntime runtime, LogTail tail, StoreIndex index, PlantedBugs bugs, Checkpointer checkpointer)
     : IAsyncDisposable
 {
     /// <summary>Buffered writes are flushed when so much is waiting.</summary>
@@ -130,6 +127,7 @@ internal sealed class SegmentLog(
 
         // The leader acts for its whole group: whatever stops it concerns every member.
         var group = TakeGroup();
+        await checkpointer.WaitForRecoveryPositionAsync(tail.End.Position + SizeOf(group));
         var write = runtime.Offload(
             static state =>
             {
@@ -145,13 +143,16 @@ internal sealed class SegmentLog(
 
         try
         {
-            await progressed();
+            await checkpointer.StartIfDueAsync(tail);
         }
         finally
         {
             PassTheLead();
         }
     }
+
+    private static long SizeOf(List<LogMember> group) =>
+        RecordHeader.SizeBytes + group.Sum(static member => (long)member.Body.Length);
 
     /// <summary>The members from the first on that fit into one record.</summary>
     private List<LogMember> TakeGroup()
@@ -198,6 +199,11 @@ internal sealed class SegmentLog(
         {
             index.Apply(member.Items, position, tail.End);
             position += member.Body.Length;
+        }
+
+        if (hasItems)
+        {
+            checkpointer.Settle(tail);
         }
     }
 

@@ -16,6 +16,7 @@ internal sealed class SegmentStore : IObjectStore
     private readonly IDisposable? _lock;
     private readonly StoreIndex _index;
     private readonly SegmentSet _segments;
+    private readonly StoreManifest _manifest;
     private readonly LogTail _tail;
     private readonly SegmentLog _log;
     private readonly Checkpointer _checkpointer;
@@ -29,11 +30,10 @@ internal sealed class SegmentStore : IObjectStore
     {
         (_runtime, _options, _lock, _index) = (runtime, options, heldLock, index);
         (_segments, Recovery) = (recovered.Segments, recovered.Report);
-        _checkpointer = new Checkpointer(runtime, directory, options, manifest, index, recovered);
-        _tail = new LogTail(
-            runtime.Files, directory, manifest.StoreId, recovered, options, _checkpointer.WriteSegmentList);
-        _log = new SegmentLog(
-            runtime, _tail, index, options.Bugs, () => _checkpointer.StartIfDueAsync(_tail));
+        _manifest = new StoreManifest(runtime.Files, directory, options, manifest, recovered);
+        _checkpointer = new Checkpointer(runtime, directory, options, _manifest, index);
+        _tail = new LogTail(runtime.Files, directory, recovered, options, _manifest);
+        _log = new SegmentLog(runtime, _tail, index, options.Bugs, _checkpointer);
     }
 
     /// <summary>What opening found.</summary>
@@ -146,7 +146,7 @@ internal sealed class SegmentStore : IObjectStore
         CancellationToken cancellationToken)
     {
         CheckUsable(cancellationToken);
-        return await StoreVerification.RunAsync(_runtime, _checkpointer.StoreId, _segments, _tail.End, _index);
+        return await StoreVerification.RunAsync(_runtime, _manifest.StoreId, _segments, _tail.End, _index);
     }
 
     /// <summary>Whether an open lease protects an object from being collected.</summary>

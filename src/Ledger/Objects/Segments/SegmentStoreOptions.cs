@@ -15,14 +15,22 @@ internal sealed record SegmentStoreOptions
     /// <summary>Log written between two checkpoints.</summary>
     public long CheckpointSizeBytes { get; init; } = 16L << 20;
 
+    /// <summary>
+    /// Log written behind the recovery position at most, unless the disk refuses a checkpoint: what an opening reads.
+    /// </summary>
+    public long RecoverySizeBytesMax { get; init; } = 32L << 20;
+
     /// <summary>Length at which a segment is closed.</summary>
     public long SegmentSizeBytes { get; init; } = LogFormat.SegmentSizeBytesMax;
 
     /// <summary>
-    /// A tail of at least this much log is indexed at a clean close; a shorter one is cheaper to read again than the
-    /// whole run is to write.
+    /// A tail of at least this much log is indexed at a clean close, and at the first write after an opening; a shorter
+    /// one is cheaper to read again than a run is to write and to merge.
     /// </summary>
     public long CloseCheckpointSizeBytes { get; init; } = 1L << 20;
+
+    /// <summary>Bytes of runs that are kept in memory at most.</summary>
+    public long CacheSizeBytes { get; init; } = 8L << 20;
 
     /// <summary>Where log messages go.</summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
@@ -56,6 +64,18 @@ internal enum PlantedBugs
     /// <summary>After a crash the store goes on in the segment that the earlier run made.</summary>
     AppendAfterCrash = 32,
 
-    /// <summary>Recovery does not look for records behind the first bad one.</summary>
+    /// <summary>Recovery does not ask what was known to be on disk.</summary>
     IgnoreFlushedTo = 64,
+
+    /// <summary>A run is not flushed before the manifest lists it.</summary>
+    SkipRunFlush = 128,
+
+    /// <summary>A segment is not flushed before the next one is begun.</summary>
+    SkipRollFlush = 256,
+
+    /// <summary>A merge forgets what was removed, though older runs may hold it.</summary>
+    ForgetRemoved = 512,
+
+    /// <summary>Segments whose records were copied are removed before the manifest lists the copies.</summary>
+    RemoveBeforeListing = 1024,
 }

@@ -3,23 +3,33 @@ using Ledger.Runtime;
 namespace Ledger.Objects.Segments;
 
 /// <summary>
-/// Where every object and row is: the newest log in memory, older parts of it that wait to be written as a run, and the
+/// Where every object and row is: the newest log in memory, a part of it that waits to be written as a run, and the
 /// runs. Newer levels win. Safe for concurrent use.
 /// </summary>
 /// <param name="runtime">The seams.</param>
-internal sealed class StoreIndex(LedgerRuntime runtime) : IDisposable
+/// <param name="cacheSizeBytes">Bytes of runs that are kept in memory at most.</param>
+internal sealed class StoreIndex(LedgerRuntime runtime, long cacheSizeBytes) : IDisposable
 {
     private readonly Lock _gate = new();
     private IndexLevel _active = new();
     private IndexLevel[] _frozen = []; // Newest first; replaced as a whole.
-    private Run[] _runs = []; // Newest first; replaced as a whole.
+    private RunSet _runs = new([]);
     private LogMark _applied;
 
-    /// <summary>The runs, newest first.</summary>
-    public IReadOnlyList<Run> Runs => Volatile.Read(ref _runs);
+    /// <summary>Blocks of the runs.</summary>
+    public BlockCache Cache { get; } = new(cacheSizeBytes);
+
+    /// <summary>The runs, newest first; dispose the set after use.</summary>
+    public RunSet UseRuns()
+    {
+        lock (_gate)
+        {
+            return _runs.Use();
+        }
+    }
 
     /// <summary>Adds a run that is older than all levels so far; for opening. The index owns it from now on.</summary>
-    public void AddOldest(Run run) => _runs = [.. _runs, run];
+    public void AddOldest(Run run) => Replace(runs => [.. runs, run], run);
 
     /// <summary>Applies one record: its items, whose body begins at a log position, and the mark behind it.</summary>
     public void Apply(IReadOnlyList<RecordItem> items, long bodyPosition, LogMark behind)
@@ -34,45 +44,45 @@ internal sealed class StoreIndex(LedgerRuntime runtime) : IDisposable
     /// <summary>Where an object is, or null.</summary>
     public ValueTask<ItemLocation?> FindObjectAsync(ObjectId id)
     {
-        Run[] runs;
+        RunSet runs;
         lock (_gate)
         {
-            foreach (var level in Levels)
+            if ((_active.FindObject(id) ?? FindFrozenObject(id)) is { } location)
             {
-                if (level.FindObject(id) is { } location)
-                {
-                    return new ValueTask<ItemLocation?>(location);
-                }
+                return new ValueTask<ItemLocation?>(location);
             }
 
-            runs = UseRuns();
+            if (_runs.Span.IsEmpty)
+            {
+                return default;
+            }
+
+            runs = _runs.Use();
         }
 
-        return runs.Length == 0
-            ? default
-            : runtime.Offload(static state => FindIn(state.runs, run => run.FindObject(state.id)), (runs, id));
+        return runtime.Offload(static state => FindObject(state.runs, state.id), (runs, id));
     }
 
     /// <summary>Where a row is, or null.</summary>
     public ValueTask<ItemLocation?> FindRowAsync(byte[] key)
     {
-        Run[] runs;
+        RunSet runs;
         lock (_gate)
         {
-            foreach (var level in Levels)
+            if ((_active.FindRow(key) ?? FindFrozenRow(key)) is { } row)
             {
-                if (level.FindRow(key) is { } row)
-                {
-                    return new ValueTask<ItemLocation?>(row.Location);
-                }
+                return new ValueTask<ItemLocation?>(row.Location);
             }
 
-            runs = UseRuns();
+            if (_runs.Span.IsEmpty)
+            {
+                return default;
+            }
+
+            runs = _runs.Use();
         }
 
-        return runs.Length == 0
-            ? default
-            : runtime.Offload(static state => FindIn(state.runs, run => run.FindRow(state.key)), (runs, key));
+        return runtime.Offload(static state => FindRow(state.runs, state.key), (runs, key));
     }
 
     /// <summary>The rows under a prefix as they are now, ascending by key; dispose it.</summary>
@@ -80,10 +90,8 @@ internal sealed class StoreIndex(LedgerRuntime runtime) : IDisposable
     {
         lock (_gate)
         {
-            IndexLevel[] levels = [.. Levels];
-            var hidden = levels.Select(level => level.CopyRemovedRanges()).ToArray();
-            var rows = levels.Select(level => level.CopyRows(prefix)).ToArray();
-            return new IndexScan(runtime, prefix, rows, hidden, UseRuns());
+            var levels = _frozen.Prepend(_active).Select(level => level.CopyRows(prefix)).ToArray();
+            return new IndexScan(runtime, prefix, levels, _runs.Use());
         }
     }
 
@@ -103,74 +111,124 @@ internal sealed class StoreIndex(LedgerRuntime runtime) : IDisposable
         }
     }
 
-    /// <summary>Writes what is frozen, and all runs, as one new run. Blocks: call it offloaded.</summary>
-    public RunFooter WriteRun(IFile file, Guid storeId, uint number)
+    /// <summary>Writes what is frozen as a run. Blocks: call it offloaded.</summary>
+    public RunFooter WriteFrozen(IFile file, Guid storeId, uint number, PlantedBugs bugs)
     {
-        var objectCount = MergedObjects().LongCount();
-        return RunWriter.Write(file, storeId, number, objectCount, MergedObjects(), MergedRows());
+        IndexLevel[] levels;
+        bool isOldest;
+        lock (_gate)
+        {
+            (levels, isOldest) = (_frozen, _runs.Span.IsEmpty);
+        }
+
+        var writer = new RunWriter(file, storeId, number, levels.Sum(static level => (long)level.ObjectCount));
+        foreach (var (pair, _) in SortedMerge.Merge([.. levels.Select(level => level.SortedObjects)], RunMerge.ById))
+        {
+            writer.AddObject(pair.Key, pair.Value);
+        }
+
+        // What was removed has to hide what older runs hold; where there are none it leaves no trace.
+        RowSource[] sources = [.. levels.Select(level => level.AllRows)];
+        foreach (var row in RowMerge.Rows(sources, keepRemoved: !isOldest))
+        {
+            writer.AddRow(row);
+        }
+
+        foreach (var boundary in isOldest ? [] : RowMerge.Boundaries(sources))
+        {
+            writer.AddBoundary(boundary);
+        }
+
+        return writer.Finish(bugs);
     }
 
-    /// <summary>Ends a checkpoint: the new run takes the place of what was frozen and of the runs before it.</summary>
+    /// <summary>Ends a checkpoint: the new run takes the place of what was frozen.</summary>
     /// <remarks>A checkpoint that fails just does not call it: what is frozen waits for the next one.</remarks>
-    public void Install(Run run)
+    public void InstallFrozen(Run run)
     {
-        Run[] old;
+        lock (_gate)
+        {
+            Replace(runs => [run, .. runs], run);
+            _frozen = [];
+        }
+    }
+
+    /// <summary>Ends a merge: the new run takes the place of runs that followed each other.</summary>
+    public void InstallMerged(Run merged, IReadOnlyList<Run> sources) => Replace(
+        runs => runs.Select(run => run == sources[0] ? merged : run).Where(run => !sources.Contains(run)), merged);
+
+    /// <inheritdoc/>
+    public void Dispose() => _runs.Dispose();
+
+    private static ItemLocation? FindObject(RunSet runs, ObjectId id)
+    {
+        using (runs)
+        {
+            foreach (var run in runs.Span)
+            {
+                if (run.FindObject(id) is { } location)
+                {
+                    return location;
+                }
+            }
+
+            return null;
+        }
+    }
+
+    private static ItemLocation? FindRow(RunSet runs, byte[] key)
+    {
+        using (runs)
+        {
+            foreach (var run in runs.Span)
+            {
+                if (run.FindRow(key) is { } row)
+                {
+                    return row.Location;
+                }
+            }
+
+            return null;
+        }
+    }
+
+    private ItemLocation? FindFrozenObject(ObjectId id)
+    {
+        foreach (var level in _frozen)
+        {
+            if (level.FindObject(id) is { } location)
+            {
+                return location;
+            }
+        }
+
+        return null;
+    }
+
+    private IndexedRow? FindFrozenRow(byte[] key)
+    {
+        foreach (var level in _frozen)
+        {
+            if (level.FindRow(key) is { } row)
+            {
+                return row;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Replaces the set of runs; the caller's hold on the one that was made goes over to it.</summary>
+    private void Replace(Func<IReadOnlyList<Run>, IEnumerable<Run>> change, Run made)
+    {
+        RunSet old;
         lock (_gate)
         {
             old = _runs;
-            _runs = [run];
-            _frozen = [];
+            _runs = new RunSet(change(old.All));
         }
 
-        DisposeAll(old);
-    }
-
-    /// <inheritdoc/>
-    public void Dispose() => DisposeAll(_runs);
-
-    private IEnumerable<IndexLevel> Levels => _frozen.Prepend(_active);
-
-    private IEnumerable<KeyValuePair<ObjectId, ItemLocation>> MergedObjects() => SortedMerge.Merge(
-        [.. _frozen.Select(level => level.SortedObjects), .. _runs.Select(run => run.Objects())],
-        Comparer<KeyValuePair<ObjectId, ItemLocation>>.Create(
-            static (left, right) => left.Key.CompareTo(right.Key))).Select(pair => pair.Item);
-
-    /// <summary>Nothing is older than the runs it is made of, so removed rows and ranges need no trace in it.</summary>
-    private IEnumerable<IndexedRow> MergedRows() =>
-        from pair in SortedMerge.Merge(
-            [.. _frozen.Select(level => level.CopyRows([])), .. _runs.Select(run => run.Rows())], IndexedRow.ByKey)
-        where pair.Item.Location is not null &&
-            !_frozen.Take(pair.Source).Any(newer => newer.HidesOlder(pair.Item.Key))
-        select pair.Item;
-
-    private static ItemLocation? FindIn(Run[] runs, Func<Run, ItemLocation?> find)
-    {
-        try
-        {
-            return runs.Select(find).FirstOrDefault(found => found is not null);
-        }
-        finally
-        {
-            DisposeAll(runs);
-        }
-    }
-
-    /// <summary>Keeps the present runs open until <see cref="DisposeAll"/>. The gate is held.</summary>
-    private Run[] UseRuns()
-    {
-        foreach (var run in _runs)
-        {
-            run.Use();
-        }
-
-        return _runs;
-    }
-
-    internal static void DisposeAll(IEnumerable<Run> runs)
-    {
-        foreach (var run in runs)
-        {
-            run.Dispose();
-        }
+        made.Dispose();
+        old.Dispose();
     }
 }

@@ -53,7 +53,7 @@ internal static class StoreOpening
         }
 
         var heldLock = TakeLock(runtime.Files, directory, options);
-        var index = new StoreIndex(runtime);
+        var index = new StoreIndex(runtime, options.CacheSizeBytes);
         SegmentStore? store = null;
         try
         {
@@ -126,7 +126,7 @@ internal static class StoreOpening
                 throw new CorruptObjectException($"run {LogFormat.RunName(entry.Number)} is not in '{directory}'");
             }
 
-            index.AddOldest(Run.Open(files.Open(path, FileOpening.ReadOnly), manifest.StoreId, entry));
+            index.AddOldest(Run.Open(files.Open(path, FileOpening.ReadOnly), manifest.StoreId, entry, index.Cache));
         }
     }
 

@@ -14,15 +14,15 @@ internal static class StoreVerification
         var scanner = new LogScanner(storeId, PlantedBugs.None);
         var bytes = 0L;
         LogMark? mark = null; // The chain of checksums begins anew at a segment whose predecessor is gone.
-        foreach (var entry in segments.Entries(end.Position))
+        foreach (var entry in segments.Entries(end.Position, added: null))
         {
             var segment = segments.All.First(candidate => candidate.Number == entry.Number);
             var from = entry.BasePosition;
             var to = Math.Min(entry.EndPosition, end.Position);
             var start = mark is { } known && known.Position == from ? known : new LogMark(from, 0);
             var reached = await runtime.Offload(
-                static state => ReadAll(state.scanner, state.segment, state.start, state.to),
-                (scanner, segment, start, to));
+                static state => ReadAll(state.segments, state.scanner, state.segment, state.start, state.to),
+                (segments, scanner, segment, start, to));
             if (reached.Position != to)
             {
                 problems.Add(
@@ -34,7 +34,8 @@ internal static class StoreVerification
             mark = reached;
         }
 
-        foreach (var run in index.Runs)
+        using var runs = index.UseRuns();
+        foreach (var run in runs.All)
         {
             try
             {
@@ -55,9 +56,10 @@ internal static class StoreVerification
         return (bytes, problems);
     }
 
-    private static LogMark ReadAll(LogScanner scanner, Segment segment, LogMark mark, long to)
+    private static LogMark ReadAll(SegmentSet segments, LogScanner scanner, Segment segment, LogMark mark, long to)
     {
-        while (mark.Position < to && scanner.TryRead(segment, mark, to) is { } record)
+        using var use = segments.Use(segment);
+        while (mark.Position < to && scanner.TryRead(use.File, segment, mark, to) is { } record)
         {
             mark = new LogMark(mark.Position + record.Header.RecordSizeBytes, record.Checksum);
         }

@@ -12,7 +12,7 @@ namespace Ledger.Tests.Objects.Segments;
 /// </summary>
 public sealed class LogFormatTests
 {
-    private const string Golden = "golden/store-1";
+    private const string Golden = "golden/store-2";
     private const string Root = "/disk/store";
 
     [Fact]
@@ -26,15 +26,17 @@ public sealed class LogFormatTests
         }
     }
 
-    [Fact]
-    public async Task The_store_that_is_checked_in_stays_readable()
+    [Theory]
+    [InlineData(1, new[] { "00000001.segment", "00000001.run", "MANIFEST" }, "kept")]
+    [InlineData(2, new[] { "00000001.segment", "00000001.run", "00000002.run", "MANIFEST" }, null)]
+    public async Task The_stores_that_are_checked_in_stay_readable(int version, string[] names, string? rowC)
     {
         var files = new MemoryFileSystem();
         files.CreateDirectory(Root);
-        foreach (var path in FilesOf(WriteStore()))
+        foreach (var name in names)
         {
-            using var file = files.Open(path, FileOpening.CreateNew);
-            file.Write(0, TestData.ReadBytes($"{Golden}/{Path.GetFileName(path)}"));
+            using var file = files.Open($"{Root}/{name}", FileOpening.CreateNew);
+            file.Write(0, TestData.ReadBytes($"golden/store-{version}/{name}"));
         }
 
         await using var store =
@@ -44,6 +46,7 @@ public sealed class LogFormatTests
         Assert.Equal("in the run", await ReadAsync(store, "a"));
         Assert.Equal("in the tail", await ReadAsync(store, "d"));
         Assert.Null(await ReadAsync(store, "b"));
+        Assert.Equal(rowC, await ReadAsync(store, "c"));
         foreach (var content in new[] { "first object", "second object" })
         {
             var bytes = Encoding.UTF8.GetBytes(content);
@@ -109,9 +112,15 @@ public sealed class LogFormatTests
         MutationFuzz.Run(
             "record header", [record], bytes => RecordHeader.TryDecode(bytes.Span), 100_000, seed: 5);
         MutationFuzz.Run(
-            "run footer", [new RunFooter(storeId, 1, 100, 10, 1).EncodeBlock()],
+            "run footer", [.. new ushort[] { 1, 2 }.Select(version => FooterOf(storeId, version).EncodeBlock())],
             bytes => RunFooter.DecodeBlock(bytes.Span), 100_000, seed: 6);
     }
+
+    private static RunFooter FooterOf(Guid storeId, ushort version) => new()
+    {
+        StoreId = storeId, Number = 1, ObjectCount = 100, RowCount = 10, RowBlocks = 1, Version = version,
+        BoundaryCount = version == 1 ? 0 : 4, RangeBlocks = version == 1 ? 0 : 1, FilterLines = 2,
+    };
 
     private static IEnumerable<string> FilesOf(FaultyFileSystem disk) =>
         disk.Files().Where(path => Path.GetFileName(path) != LogFormat.LockName);
@@ -125,6 +134,14 @@ public sealed class LogFormatTests
             await using (var store = await SegmentStore.OpenAsync(runtime, Root, options, default))
             {
                 await CommitAsync(store, "first object", [("a", "in the run"), ("b", "removed later"), ("c", "kept")]);
+            }
+
+            await using (var store = await SegmentStore.OpenAsync(runtime, Root, options, default))
+            {
+                await using var lease = store.BeginWrite();
+                lease.DeleteRow("b"u8.ToArray());
+                lease.DeleteRows("c"u8.ToArray(), "d"u8.ToArray());
+                await lease.CommitAsync(Durability.Flushed, default);
             }
 
             options = new SegmentStoreOptions();
