@@ -40,7 +40,9 @@ internal sealed class BlockCache(long sizeBytesMax)
         }
     }
 
-    /// <summary>Keeps a block, in the place of another when the cache is full. It must not be changed any more.</summary>
+    /// <summary>
+    /// Keeps a block, in the place of another when the cache is full. It must not be changed any more.
+    /// </summary>
     public void Add(uint run, long block, byte[] content)
     {
         lock (_gate)

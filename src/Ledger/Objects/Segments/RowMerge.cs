@@ -5,7 +5,9 @@ namespace Ledger.Objects.Segments;
 /// <param name="Boundaries">Ascending by key, beginnings and ends in turns.</param>
 internal readonly record struct RowSource(IEnumerable<IndexedRow> Rows, IEnumerable<RangeBoundary> Boundaries);
 
-/// <summary>Merges rows and removed ranges, newer ones hiding older ones, in memory for one row of each source.</summary>
+/// <summary>
+/// Merges rows and removed ranges, newer ones hiding older ones, in memory for one row of each source.
+/// </summary>
 internal static class RowMerge
 {
     /// <summary>The rows that no newer source hides, ascending by key.</summary>

@@ -8,7 +8,9 @@ namespace Ledger.Objects.Segments;
 internal static class RunFormat
 {
     /// <summary>The newest version of runs that this build reads, and the one it writes.</summary>
-    /// <remarks>Version 1 has its filter behind its rows, no removed rows and no ranges; its filter is not used.</remarks>
+    /// <remarks>
+    /// Version 1 has its filter behind its rows, no removed rows and no ranges; its filter is not used.
+    /// </remarks>
     public const ushort Version = 2;
 
     /// <summary>Length of a block with its checksum.</summary>

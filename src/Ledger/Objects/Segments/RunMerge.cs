@@ -95,7 +95,9 @@ internal static class MergePlan
     /// <summary>Runs of a store at most, except while merging fails.</summary>
     public const int RunsMax = 16;
 
-    /// <summary>Runs that are merged at once, at least: each entry is written about once for each factor of it.</summary>
+    /// <summary>
+    /// Runs that are merged at once, at least: each entry is written about once for each factor of it.
+    /// </summary>
     public const int RunsInMergeMin = 4;
 
     /// <summary>From so many runs on some are merged though they are not alike.</summary>

@@ -94,8 +94,7 @@ internal sealed class SegmentSet(IFileSystem files, string directory, bool isRea
         }
 
         var path = Path.Combine(directory, LogFormat.SegmentName(segment.Number));
-        var made = new OpenSegment(segment, files.Open(path, isReadOnly ? FileOpening.ReadOnly : FileOpening.ReadWrite));
-        return Adopt(made);
+        return Adopt(segment, files.Open(path, isReadOnly ? FileOpening.ReadOnly : FileOpening.ReadWrite));
     }
 
     /// <summary>Uses a file that was just made for a segment; the set owns it from now on.</summary>

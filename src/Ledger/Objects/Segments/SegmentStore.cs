@@ -42,6 +42,9 @@ internal sealed class SegmentStore : IObjectStore
     /// <summary>Log position behind the last record.</summary>
     public long EndPosition => _tail.End.Position;
 
+    /// <summary>Bytes of runs that are in memory now.</summary>
+    public long IndexCacheSizeBytes => _index.Cache.SizeBytes;
+
     private bool IsReadOnly => _options.ReadOnly || Recovery.Damage is not null;
 
     /// <summary>Opens the store of a directory, and makes it when there is none and the options say so.</summary>

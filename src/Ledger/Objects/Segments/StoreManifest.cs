@@ -133,7 +133,9 @@ internal sealed class StoreManifest
         return number;
     }
 
-    /// <summary>Makes a run part of the store: its file and its name are on disk before the manifest lists it.</summary>
+    /// <summary>
+    /// Makes a run part of the store: its file and its name are on disk before the manifest lists it.
+    /// </summary>
     private void Complete(
         uint number, IFile file, Func<RunEntry> write, Func<RunEntry, Manifest> list, StoreIndex index,
         Action<Run> install)
