@@ -144,6 +144,26 @@ internal sealed class RepositoryDirectory : IDisposable
         }
     }
 
+    /// <summary>Makes the name of a directory durable, and those of the directories above it.</summary>
+    private static void FlushNamesAbove(IFileSystem files, string path)
+    {
+        var parent = ParentOf(path);
+        files.FlushDirectory(parent);
+        while (Path.GetDirectoryName(parent) is { Length: > 0 } above)
+        {
+            try
+            {
+                files.FlushDirectory(above);
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                return; // Not a directory in which another opening could have made one.
+            }
+
+            parent = above;
+        }
+    }
+
     private static string ParentOf(string path) => Path.GetDirectoryName(path) is { Length: > 0 } parent ? parent : ".";
 
     private static IDisposable? TakeLock(IFileSystem files, string path, RepositoryOptions options)
@@ -178,14 +198,15 @@ internal sealed class RepositoryDirectory : IDisposable
             files.Delete(newPath);
         }
 
-        using (var file = files.Open(newPath, FileOpening.CreateNew))
+        // It holds the secret.
+        using (var file = files.Open(newPath, FileOpening.CreateNewPrivate))
         {
             file.Write(0, created.Encode());
             file.Flush();
         }
 
-        // Also when the directory was there: whoever made it may have died before its name was on disk.
-        files.FlushDirectory(ParentOf(path));
+        // Also when the directory was there: whoever made it may not have come to that, or have died before.
+        FlushNamesAbove(files, path);
         files.Rename(newPath, Path.Combine(path, RepositoryFile.Name));
         files.FlushDirectory(path);
         return created;

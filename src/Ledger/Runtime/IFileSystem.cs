@@ -11,6 +11,11 @@ public enum FileOpening
 
     /// <summary>Opens a file that exists for reading.</summary>
     ReadOnly,
+
+    /// <summary>
+    /// As <see cref="CreateNew"/>, and only its owner may read and write the file, where the system knows owners.
+    /// </summary>
+    CreateNewPrivate,
 }
 
 /// <summary>The disk seam: what Ledger asks of a file system, and no more.</summary>

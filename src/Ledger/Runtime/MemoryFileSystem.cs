@@ -29,7 +29,7 @@ public sealed class MemoryFileSystem : IFileSystem
         {
             var (parent, name) = FindParent(path);
             var existing = parent.Entries.GetValueOrDefault(name);
-            if (opening == FileOpening.CreateNew)
+            if (opening is FileOpening.CreateNew or FileOpening.CreateNewPrivate)
             {
                 if (existing is not null)
                 {

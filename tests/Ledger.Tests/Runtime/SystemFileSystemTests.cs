@@ -73,6 +73,36 @@ public sealed class SystemFileSystemTests : FileSystemConformance, IDisposable
     }
 
     [Fact]
+    public void A_private_file_is_for_its_owner_alone_and_its_name_is_taken_as_any_other()
+    {
+        using (var file = Files.Open(In("a"), FileOpening.CreateNewPrivate))
+        {
+            file.Write(0, "secret"u8);
+            Assert.Equal(6, file.Length);
+        }
+
+        Assert.Throws<IOException>(() => Files.Open(In("a"), FileOpening.CreateNewPrivate));
+        if (!OperatingSystem.IsWindows())
+        {
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(In("a")));
+        }
+    }
+
+    [Fact]
+    public async Task The_file_that_holds_the_secret_of_a_repository_is_for_its_owner_alone()
+    {
+        await using (await Repository.OpenAsync(In("repository")))
+        {
+            if (!OperatingSystem.IsWindows())
+            {
+                var mode = File.GetUnixFileMode(Path.Combine(In("repository"), "REPOSITORY"));
+
+                Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, mode);
+            }
+        }
+    }
+
+    [Fact]
     public void A_length_that_no_file_can_have_is_an_error_and_changes_nothing()
     {
         using var file = Files.Open(In("a"), FileOpening.CreateNew);

@@ -36,7 +36,10 @@ internal sealed class RunWriter
         _filterLines = RunFormat.FilterLines(objectCountMax);
         var footer = new RunFooter
         {
-            StoreId = storeId, Number = number, FilterLines = _filterLines, Version = RunFormat.Version,
+            StoreId = storeId,
+            Number = number,
+            FilterLines = _filterLines,
+            Version = RunFormat.Version,
         };
         _filter = new BlockBuffer(file, 0, (int)Math.Min(footer.FilterBlocks, BufferBlocks));
         _body = new BlockBuffer(file, footer.FirstObjectBlock, BufferBlocks);

@@ -3,17 +3,19 @@ namespace Ledger.Runtime.Real;
 /// <summary>The operating system's files.</summary>
 internal sealed class SystemFileSystem : IFileSystem
 {
+    /// <summary>Others may read, write, rename and delete: who may use a store is decided by its lock file.</summary>
+    private const FileShare Everything = FileShare.ReadWrite | FileShare.Delete;
+
     /// <inheritdoc/>
     public IFile Open(string path, FileOpening opening)
     {
-        // Others may read, write, rename and delete: who may use a store is decided by its one lock file.
-        const FileShare Everything = FileShare.ReadWrite | FileShare.Delete;
         try
         {
             return opening switch
             {
                 FileOpening.CreateNew => new SystemFile(
                     File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, Everything), path, true),
+                FileOpening.CreateNewPrivate => CreatePrivate(path),
                 FileOpening.ReadWrite => new SystemFile(
                     File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, Everything), path, true),
                 FileOpening.ReadOnly => new SystemFile(
@@ -129,5 +131,22 @@ internal sealed class SystemFileSystem : IFileSystem
             // Who may only read, or has a medium that nobody can write to, can hold the lock all the same.
             return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.None, bufferSize: 0);
         }
+    }
+
+    private static SystemFile CreatePrivate(string path)
+    {
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = Everything, BufferSize = 0,
+        };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        // Only a stream can be given a mode, and only a plain handle is wanted.
+        new FileStream(path, options).Dispose();
+        return new SystemFile(
+            File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, Everything), path, isWritable: true);
     }
 }

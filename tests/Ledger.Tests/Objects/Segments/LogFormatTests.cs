@@ -118,8 +118,15 @@ public sealed class LogFormatTests
 
     private static RunFooter FooterOf(Guid storeId, ushort version) => new()
     {
-        StoreId = storeId, Number = 1, ObjectCount = 100, RowCount = 10, RowBlocks = 1, Version = version,
-        BoundaryCount = version == 1 ? 0 : 4, RangeBlocks = version == 1 ? 0 : 1, FilterLines = 2,
+        StoreId = storeId,
+        Number = 1,
+        ObjectCount = 100,
+        RowCount = 10,
+        RowBlocks = 1,
+        Version = version,
+        BoundaryCount = version == 1 ? 0 : 4,
+        RangeBlocks = version == 1 ? 0 : 1,
+        FilterLines = 2,
     };
 
     private static IEnumerable<string> FilesOf(FaultyFileSystem disk) =>

@@ -84,7 +84,9 @@ public sealed class ShortLivesTests(ITestOutputHelper output)
         var files = new LifeFileSystem(disk);
         var options = new SegmentStoreOptions
         {
-            SegmentSizeBytes = 16 << 10, CheckpointSizeBytes = 32 << 10, CacheSizeBytes = 64 << 10,
+            SegmentSizeBytes = 16 << 10,
+            CheckpointSizeBytes = 32 << 10,
+            CacheSizeBytes = 64 << 10,
         };
         const int Count = 6_000;
 
@@ -128,7 +130,9 @@ public sealed class ShortLivesTests(ITestOutputHelper output)
     {
         var options = new SegmentStoreOptions
         {
-            CheckpointSizeBytes = 128 << 10, RecoverySizeBytesMax = 256 << 10, SegmentSizeBytes = 1 << 20,
+            CheckpointSizeBytes = 128 << 10,
+            RecoverySizeBytesMax = 256 << 10,
+            SegmentSizeBytes = 1 << 20,
         };
         var disk = new MemoryFileSystem();
         var first = new LifeFileSystem(disk);
