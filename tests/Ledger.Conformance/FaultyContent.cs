@@ -23,6 +23,13 @@ internal sealed class FaultyContent
         ReservedLength = durable.Length;
     }
 
+    private FaultyContent(FaultyContent other)
+    {
+        (_durable, Current) = (other._durable.Clone(), other.Current.Clone());
+        (ReservedLength, _isDiverged) = (other.ReservedLength, other._isDiverged);
+        _pending.AddRange(other._pending);
+    }
+
     /// <summary>What programs see.</summary>
     public SparseBytes Current { get; }
 
@@ -34,6 +41,9 @@ internal sealed class FaultyContent
 
     /// <summary>True while someone holds the lock.</summary>
     public bool IsLocked { get; set; }
+
+    /// <summary>A copy with what is on its way to the disk, and with nothing open or locked.</summary>
+    public FaultyContent Clone() => new(this);
 
     /// <summary>Writes to the cache.</summary>
     public void Write(long offset, ReadOnlySpan<byte> content)

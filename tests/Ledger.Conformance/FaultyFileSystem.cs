@@ -43,7 +43,7 @@ public sealed class FaultyFileSystem : IFileSystem
         {
             Faults.ThrowIfCrashed();
             var (place, existing) = FindPlace(path);
-            if (opening == FileOpening.CreateNew)
+            if (opening is FileOpening.CreateNew or FileOpening.CreateNewPrivate)
             {
                 return existing is null
                     ? new FaultyFile(this, Create(place, path), path, isWritable: true)
@@ -180,6 +180,24 @@ public sealed class FaultyFileSystem : IFileSystem
         {
             return new FaultyFileSystem(
                 new CrashImageBuilder(loss, new Random(seed), _pendingNames, _lastWritten).Build(_root), seed);
+        }
+    }
+
+    /// <summary>
+    /// The disk as the next life finds it when the process was killed and the machine went on: what was not flushed is
+    /// there, and is still on its way, so that a later crash may take it.
+    /// </summary>
+    /// <remarks>A copy, with nothing open, locked or failing.</remarks>
+    /// <param name="seed">The seed of the copy.</param>
+    public FaultyFileSystem Survivor(int seed = 0)
+    {
+        lock (_gate)
+        {
+            var clone = new DiskClone();
+            var survivor = new FaultyFileSystem(clone.Of(_root), seed);
+            survivor._pendingNames.AddRange(_pendingNames.Select(clone.Of));
+            survivor._lastWritten = _lastWritten is null ? null : clone.Of(_lastWritten);
+            return survivor;
         }
     }
 

@@ -75,6 +75,7 @@ internal sealed class LogRecovery
             (_damage, torn) = (Missing(mark.Position, "the store was closed cleanly at"), null);
         }
 
+        _flushedTo = _options.Bugs.HasFlag(PlantedBugs.IgnoreFlushedTo) ? long.MaxValue : _flushedTo;
         var unflushed = _unflushed.Where(record => record.Position >= _flushedTo).ToList();
         var report = new RecoveryReport(_damage, torn, _records, _end.Position - _manifest.Recovery.Position);
         return new RecoveredLog(

@@ -18,7 +18,7 @@ internal sealed class CrashScript(Durability durability, PlantedBugs bugs)
     private const string Root = "/disk/store";
 
     private static readonly (ObjectId Id, byte[] Content)[][] Objects =
-        [.. Enumerable.Range(0, CommitCount + 2).Select(MakeObjects)];
+        [.. Enumerable.Range(0, CommitCount + 4).Select(MakeObjects)];
 
     /// <summary>Commits that were begun.</summary>
     public int Begun { get; private set; }
@@ -34,6 +34,7 @@ internal sealed class CrashScript(Durability durability, PlantedBugs bugs)
         SegmentSizeBytes = 24 << 10,
         CheckpointSizeBytes = 9 << 10,
         CloseCheckpointSizeBytes = 4 << 10,
+        RecoverySizeBytesMax = 18 << 10,
         Bugs = bugs,
     };
 
@@ -61,15 +62,47 @@ internal sealed class CrashScript(Durability durability, PlantedBugs bugs)
     }
 
     /// <summary>
-    /// Opens what a crash left and compares; then writes on, closes, opens again and compares once more.
+    /// Opens what a crash left and writes on, on a disk on which another crash may come.
+    /// </summary>
+    /// <param name="disk">The disk.</param>
+    /// <param name="isDurable">True when all of what is found is on the medium.</param>
+    /// <param name="seed">Decides the order of things.</param>
+    /// <returns>The script with what must be there now, and whether it came to its end.</returns>
+    public (CrashScript After, bool IsDone) Recover(FaultyFileSystem disk, bool isDurable, int seed)
+    {
+        var after = (CrashScript)MemberwiseClone();
+        try
+        {
+            TestRuntime.Create(seed, disk).Run(async runtime =>
+            {
+                await using var store = await SegmentStore.OpenAsync(runtime, Root, Options, default);
+                var found = await CountAsync(store);
+                (after.Begun, after.Acknowledged) = (found + 1, found);
+                after.Flushed = isDurable ? found : after.Flushed;
+                await CommitAsync(store, found + 1, Durability.Flushed);
+                (after.Acknowledged, after.Flushed) = (found + 1, found + 1);
+            });
+            return (after, true);
+        }
+        catch (SimulatedCrashException)
+        {
+            return (after, false);
+        }
+    }
+
+    /// <summary>
+    /// Opens what a crash left and compares; then writes on, closes, opens again and compares once more. When only the
+    /// process died, the power goes after that write.
     /// </summary>
     /// <returns>What is wrong, or null.</returns>
     public string? Check(FaultyFileSystem disk, bool powerLost, int seed)
     {
         var least = powerLost ? Flushed : Acknowledged;
+        var next = 0;
+        FaultyFileSystem? unplugged = null;
         try
         {
-            return TestRuntime.Create(seed, disk).Run(async runtime =>
+            var problem = TestRuntime.Create(seed, disk).Run(async runtime =>
             {
                 int found;
                 await using (var store = await SegmentStore.OpenAsync(runtime, Root, Options, default))
@@ -81,12 +114,19 @@ internal sealed class CrashScript(Durability durability, PlantedBugs bugs)
                     }
 
                     found = await CountAsync(store);
-                    await CommitAsync(store, found + 1, Durability.Flushed);
+                    next = found + 1;
+                    await CommitAsync(store, next, Durability.Flushed);
+                    unplugged = powerLost ? null : disk.CrashImage(CrashLoss.LoseAll, seed);
                 }
 
                 await using var again = await SegmentStore.OpenAsync(runtime, Root, Options, default);
-                return await CompareAsync(again, found + 1, found + 1);
+                return await CompareAsync(again, next, next);
             });
+            return problem ?? (unplugged is null ? null : TestRuntime.Create(seed, unplugged).Run(async runtime =>
+            {
+                await using var store = await SegmentStore.OpenAsync(runtime, Root, Options, default);
+                return await CompareAsync(store, next, next) is { } lost ? $"without power later: {lost}" : null;
+            }));
         }
         catch (LedgerException error)
         {
