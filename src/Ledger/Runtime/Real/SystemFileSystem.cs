@@ -137,7 +137,10 @@ internal sealed class SystemFileSystem : IFileSystem
     {
         var options = new FileStreamOptions
         {
-            Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = Everything, BufferSize = 0,
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.ReadWrite,
+            Share = Everything,
+            BufferSize = 0,
         };
         if (!OperatingSystem.IsWindows())
         {
