@@ -183,11 +183,8 @@ public sealed class Repository : IAsyncDisposable
 
         await _runtime.Enter();
         using var turn = await _opening.AcquireAsync(CancellationToken.None);
-        foreach (var ledger in _ledgers.Values)
-        {
-            await ledger.DisposeAsync();
-        }
-
+        var closed = _ledgers.Values.Select(ledger => ledger.DisposeAsync().AsTask()).ToArray();
+        await Task.WhenAny(Task.WhenAll(closed));
         await _runtime.Offload(
             static directory =>
             {
@@ -195,6 +192,9 @@ public sealed class Repository : IAsyncDisposable
                 return true;
             },
             _directory);
+
+        // Only now: whatever a ledger could not do, the directory is free again.
+        await Task.WhenAll(closed);
     }
 
     private static async Task VerifyStoreAsync(

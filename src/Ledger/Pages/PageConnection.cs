@@ -430,7 +430,7 @@ internal sealed class PageConnection : IPage
         {
             await _page.Commits.FoldAsync(branch, CancellationToken.None);
         }
-        catch (LedgerException)
+        catch (Exception refusal) when (refusal is LedgerException or ObjectDisposedException)
         {
             // The write itself is acknowledged; whoever needs the fold is told why it cannot be made.
         }

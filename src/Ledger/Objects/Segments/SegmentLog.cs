@@ -31,6 +31,7 @@ internal sealed class SegmentLog(
     private readonly CancellationTokenSource _closing = new();
     private bool _leading;
     private bool _closed;
+    private bool _owesFlush;
     private int _lastGroupSize;
     private TimeSpan _lastFlushTime;
     private Task? _flusher;
@@ -67,6 +68,9 @@ internal sealed class SegmentLog(
     /// <summary>
     /// Takes no more members, waits for those that are waiting, and flushes unless the log has stopped.
     /// </summary>
+    /// <exception cref="OutcomeUnknownException">
+    /// Members that were acknowledged as buffered may not be on the medium: nobody else is left to be told.
+    /// </exception>
     public async ValueTask DisposeAsync()
     {
         Task last;
@@ -87,7 +91,7 @@ internal sealed class SegmentLog(
         }
         catch (LedgerException)
         {
-            // The members that this concerns were told; what is on the medium is found at the next opening.
+            // Members that asked for a flush were told; those that did not are told of below.
         }
 
         _closing.Cancel();
@@ -97,6 +101,12 @@ internal sealed class SegmentLog(
         }
 
         _closing.Dispose();
+        if (_owesFlush)
+        {
+            throw new OutcomeUnknownException(
+                "The store was closed after a flush had failed: buffered writes may be lost, the newest first.",
+                tail.Stopped);
+        }
     }
 
     private async Task CompleteAsync(LogMember member, bool leads, Task<bool> turn)
@@ -141,6 +151,8 @@ internal sealed class SegmentLog(
             member.Complete(write.Exception?.InnerException);
         }
 
+        _owesFlush |= write.IsCompletedSuccessfully && tail.UnflushedBytes > 0 &&
+            group.Exists(static member => member.Durability == Durability.Buffered);
         try
         {
             await checkpointer.StartIfDueAsync(tail);
@@ -192,6 +204,7 @@ internal sealed class SegmentLog(
         {
             var started = runtime.Time.GetTimestamp();
             tail.Flush();
+            _owesFlush = false;
             _lastFlushTime = runtime.Time.GetElapsedTime(started);
         }
 

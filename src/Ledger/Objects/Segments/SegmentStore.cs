@@ -178,8 +178,7 @@ internal sealed class SegmentStore : IObjectStore
         {
             if (!IsReadOnly)
             {
-                await _log.DisposeAsync();
-                await _checkpointer.CloseAsync(_tail);
+                await CloseLogAsync();
             }
         }
         finally
@@ -187,6 +186,18 @@ internal sealed class SegmentStore : IObjectStore
             _index.Dispose();
             _segments.Dispose();
             _lock?.Dispose();
+        }
+    }
+
+    private async ValueTask CloseLogAsync()
+    {
+        try
+        {
+            await _log.DisposeAsync();
+        }
+        finally
+        {
+            await _checkpointer.CloseAsync(_tail);
         }
     }
 

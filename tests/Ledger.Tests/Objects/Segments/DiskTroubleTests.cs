@@ -115,6 +115,28 @@ public sealed class DiskTroubleTests
     }
 
     [Fact]
+    public void A_close_whose_flush_fails_says_so_when_buffered_writes_may_be_lost_and_lets_go_of_the_store()
+    {
+        var disk = CrashScript.MakeDisk(1);
+
+        TestRuntime.Create(1, disk).Run(async runtime =>
+        {
+            var store = await SegmentStore.OpenAsync(runtime, Root, Small, default);
+            await using (var lease = store.BeginWrite())
+            {
+                lease.SetRow(Key(1), Key(1));
+                await lease.CommitAsync(Durability.Buffered, default);
+            }
+
+            disk.Faults.FlushFailureProbability = 1;
+            await Assert.ThrowsAsync<OutcomeUnknownException>(() => store.DisposeAsync().AsTask());
+            disk.Faults.FlushFailureProbability = 0;
+
+            await using var next = await SegmentStore.OpenAsync(runtime, Root, Small, default);
+        });
+    }
+
+    [Fact]
     public void A_store_that_is_open_is_refused_to_a_second_one()
     {
         TestRuntime.Create(1, CrashScript.MakeDisk(1)).Run(async runtime =>
