@@ -19,6 +19,7 @@ namespace Ledger.Conformance;
 public sealed class FaultyFileSystem : IFileSystem
 {
     private readonly Lock _gate = new();
+    private readonly DirectoryWatches _watches = new();
     private readonly FaultyDirectory _root = new();
     private readonly List<NameChange> _pendingNames = [];
     private FaultyContent? _lastWritten;
@@ -103,21 +104,33 @@ public sealed class FaultyFileSystem : IFileSystem
     /// <inheritdoc/>
     public void Rename(string source, string target)
     {
+        if (TryMove(source, target, replaces: true))
+        {
+            _watches.Report(source, target);
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool TryRename(string source, string target)
+    {
+        var isRenamed = TryMove(source, target, replaces: false);
+        if (isRenamed)
+        {
+            _watches.Report(source, target);
+        }
+
+        return isRenamed;
+    }
+
+    /// <inheritdoc/>
+    public IDisposable? TryWatch(string path, Action changed)
+    {
         lock (_gate)
         {
-            var content = FindContent(source, "rename");
-            var (to, existing) = FindPlace(target);
-            if (existing is FaultyDirectory)
-            {
-                throw new IOException($"Cannot rename '{source}' to '{target}': a directory has that name.");
-            }
-
-            if (existing != content)
-            {
-                var change = new NameChange(content, FindPlace(source).Place, to);
-                Faults.Perform(new DiskOperation("rename", source, Target: target), () => ChangeName(change));
-            }
+            _ = FindDirectory(path);
         }
+
+        return _watches.Add(path, changed);
     }
 
     /// <inheritdoc/>
@@ -129,6 +142,8 @@ public sealed class FaultyFileSystem : IFileSystem
             var change = new NameChange(content, FindPlace(path).Place, null);
             Faults.Perform(new DiskOperation("delete", path), () => ChangeName(change));
         }
+
+        _watches.Report(path);
     }
 
     /// <inheritdoc/>
@@ -354,6 +369,29 @@ public sealed class FaultyFileSystem : IFileSystem
 
     private static string[] Segments(string path) => Path.GetFullPath(path).Split(
         [Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar], StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>Moves a name; false when it is there already, or when it is taken and may not be replaced.</summary>
+    private bool TryMove(string source, string target, bool replaces)
+    {
+        lock (_gate)
+        {
+            var content = FindContent(source, "rename");
+            var (to, existing) = FindPlace(target);
+            if (existing == content || (existing is not null && !replaces))
+            {
+                return false;
+            }
+
+            if (existing is FaultyDirectory)
+            {
+                throw new IOException($"Cannot rename '{source}' to '{target}': a directory has that name.");
+            }
+
+            var change = new NameChange(content, FindPlace(source).Place, to);
+            Faults.Perform(new DiskOperation("rename", source, Target: target), () => ChangeName(change));
+            return true;
+        }
+    }
 
     private FaultyContent Create(Place place, string path)
     {

@@ -288,6 +288,53 @@ public abstract class FileSystemConformance
     }
 
     [Fact]
+    public void A_free_name_is_taken_by_exactly_one_of_many()
+    {
+        var sources = Enumerable.Range(0, 8).Select(number => $"s{number}").ToArray();
+        foreach (var source in sources)
+        {
+            Make(source, source).Dispose();
+        }
+
+        var winners = sources.AsParallel().WithDegreeOfParallelism(8)
+            .Where(source => Files.TryRename(In(source), In("a"))).ToArray();
+
+        Assert.Equal(winners[0], Content("a"));
+        Assert.Single(winners);
+        Assert.Equal(["a", .. sources.Except(winners)], Files.List(Root));
+    }
+
+    [Fact]
+    public void Taking_a_name_needs_a_file_and_a_place()
+    {
+        Make("a", "x").Dispose();
+        Files.CreateDirectory(In("d"));
+
+        Assert.False(Files.TryRename(In("a"), In("d")));
+        Assert.False(Files.TryRename(In("a"), In("a")));
+        Assert.Throws<FileNotFoundException>(() => Files.TryRename(In("no"), In("b")));
+        Assert.Throws<DirectoryNotFoundException>(() => Files.TryRename(In("a"), In("no/b")));
+
+        Assert.Equal(["a", "d"], Files.List(Root));
+    }
+
+    [Fact]
+    public async Task A_watch_is_called_when_a_name_in_its_directory_changes()
+    {
+        Files.CreateDirectory(In("d"));
+        Make("a", "x").Dispose();
+        using var calls = new SemaphoreSlim(0);
+        using (Files.TryWatch(In("d"), () => calls.Release()))
+        {
+            Files.Rename(In("a"), In("d/b"));
+
+            Assert.True(await calls.WaitAsync(TimeSpan.FromSeconds(20)));
+        }
+
+        Assert.Throws<DirectoryNotFoundException>(() => Files.TryWatch(In("no"), () => { }));
+    }
+
+    [Fact]
     public void A_deleted_file_is_gone_but_old_handles_still_read_it()
     {
         using var file = Make("a", "x");

@@ -36,6 +36,12 @@ public sealed class WorldFileSystem(WorldScheduler world, IFileSystem inner) : I
     public void Rename(string source, string target) => Inner.Rename(source, target);
 
     /// <inheritdoc/>
+    public bool TryRename(string source, string target) => Inner.TryRename(source, target);
+
+    /// <inheritdoc/>
+    public IDisposable? TryWatch(string path, Action changed) => Inner.TryWatch(path, changed);
+
+    /// <inheritdoc/>
     public void Delete(string path) => Inner.Delete(path);
 
     /// <inheritdoc/>

@@ -45,6 +45,16 @@ public interface IFileSystem
     /// <summary>Gives a file a new name atomically, replacing a file that has it.</summary>
     void Rename(string source, string target);
 
+    /// <summary>Gives a file a new name atomically, unless the name is taken.</summary>
+    /// <remarks>
+    /// Of any number of processes that want one name, exactly one gets it, also on a shared file system. A process
+    /// that dies meanwhile may leave the file with both names. On some shared file systems false may come although
+    /// this call succeeded, when its answer was lost: whoever must know looks at what has the name.
+    /// </remarks>
+    /// <returns>False when a file or a directory has the name; then nothing was changed.</returns>
+    /// <exception cref="IOException">The file system cannot do this, or refused.</exception>
+    bool TryRename(string source, string target);
+
     /// <summary>Removes a file; an error when there is none.</summary>
     void Delete(string path);
 
@@ -54,6 +64,16 @@ public interface IFileSystem
     /// <summary>Takes an exclusive lock on the file at <paramref name="path"/>, which is made when missing.</summary>
     /// <returns>The lock, released by disposal or by the end of the process; null when someone else holds it.</returns>
     IDisposable? TryLock(string path);
+
+    /// <summary>Calls back after names in a directory changed: made, renamed to or from, or removed.</summary>
+    /// <remarks>
+    /// A hint and no more: a call may come late, twice, for nothing, or not at all, on a shared file system never for
+    /// what another machine did. Whoever watches must also look by itself now and then.
+    /// </remarks>
+    /// <param name="path">A directory that exists.</param>
+    /// <param name="changed">Called on any thread, several times at once; must be short and must not throw.</param>
+    /// <returns>Ends the watch when disposed; null when this directory cannot be watched.</returns>
+    IDisposable? TryWatch(string path, Action changed);
 }
 
 /// <summary>An open file, read and written at offsets. Safe for concurrent reads and one writer.</summary>

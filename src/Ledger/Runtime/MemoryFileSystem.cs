@@ -8,6 +8,7 @@ namespace Ledger.Runtime;
 public sealed class MemoryFileSystem : IFileSystem
 {
     private readonly Lock _gate = new();
+    private readonly DirectoryWatches _watches = new();
     private readonly MemoryDirectory _root = new();
     private readonly MemorySpace _space;
 
@@ -25,28 +26,13 @@ public sealed class MemoryFileSystem : IFileSystem
     /// <inheritdoc/>
     public IFile Open(string path, FileOpening opening)
     {
-        lock (_gate)
+        var file = OpenUnreported(path, opening);
+        if (opening is FileOpening.CreateNew or FileOpening.CreateNewPrivate)
         {
-            var (parent, name) = FindParent(path);
-            var existing = parent.Entries.GetValueOrDefault(name);
-            if (opening is FileOpening.CreateNew or FileOpening.CreateNewPrivate)
-            {
-                if (existing is not null)
-                {
-                    throw new IOException($"Cannot make the file '{path}': the name is taken.");
-                }
-
-                return new MemoryFile(AddFile(parent, name), path, isWritable: true);
-            }
-
-            return existing switch
-            {
-                null => throw new FileNotFoundException($"Cannot open '{path}': there is no such file.", path),
-                MemoryContent { IsLocked: true } => throw new IOException($"Cannot open '{path}': it is locked."),
-                MemoryContent content => new MemoryFile(content, path, opening == FileOpening.ReadWrite),
-                _ => throw new UnauthorizedAccessException($"Cannot open '{path}' as a file: it is a directory."),
-            };
+            _watches.Report(path);
         }
+
+        return file;
     }
 
     /// <inheritdoc/>
@@ -87,29 +73,22 @@ public sealed class MemoryFileSystem : IFileSystem
     /// <inheritdoc/>
     public void Rename(string source, string target)
     {
-        lock (_gate)
+        if (TryMove(source, target, replaces: true))
         {
-            if (Find(source) is not MemoryContent content)
-            {
-                throw new FileNotFoundException($"Cannot rename '{source}': there is no such file.", source);
-            }
-
-            var (targetParent, targetName) = FindParent(target);
-            switch (targetParent.Entries.GetValueOrDefault(targetName))
-            {
-                case MemoryDirectory:
-                    throw new IOException($"Cannot rename '{source}' to '{target}': a directory has that name.");
-                case MemoryContent replaced when ReferenceEquals(replaced, content):
-                    return;
-                case MemoryContent replaced:
-                    replaced.Unlink();
-                    break;
-            }
-
-            var (sourceParent, sourceName) = FindParent(source);
-            sourceParent.Entries.Remove(sourceName);
-            targetParent.Entries[targetName] = content;
+            _watches.Report(source, target);
         }
+    }
+
+    /// <inheritdoc/>
+    public bool TryRename(string source, string target)
+    {
+        var isRenamed = TryMove(source, target, replaces: false);
+        if (isRenamed)
+        {
+            _watches.Report(source, target);
+        }
+
+        return isRenamed;
     }
 
     /// <inheritdoc/>
@@ -126,6 +105,8 @@ public sealed class MemoryFileSystem : IFileSystem
             parent.Entries.Remove(name);
             content.Unlink();
         }
+
+        _watches.Report(path);
     }
 
     /// <inheritdoc/>
@@ -135,6 +116,17 @@ public sealed class MemoryFileSystem : IFileSystem
         {
             _ = FindDirectory(path);
         }
+    }
+
+    /// <inheritdoc/>
+    public IDisposable? TryWatch(string path, Action changed)
+    {
+        lock (_gate)
+        {
+            _ = FindDirectory(path);
+        }
+
+        return _watches.Add(path, changed);
     }
 
     /// <inheritdoc/>
@@ -154,6 +146,62 @@ public sealed class MemoryFileSystem : IFileSystem
 
     private static string[] Segments(string path) => Path.GetFullPath(path).Split(
         [Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar], StringSplitOptions.RemoveEmptyEntries);
+
+    private MemoryFile OpenUnreported(string path, FileOpening opening)
+    {
+        lock (_gate)
+        {
+            var (parent, name) = FindParent(path);
+            var existing = parent.Entries.GetValueOrDefault(name);
+            if (opening is FileOpening.CreateNew or FileOpening.CreateNewPrivate)
+            {
+                if (existing is not null)
+                {
+                    throw new IOException($"Cannot make the file '{path}': the name is taken.");
+                }
+
+                return new MemoryFile(AddFile(parent, name), path, isWritable: true);
+            }
+
+            return existing switch
+            {
+                null => throw new FileNotFoundException($"Cannot open '{path}': there is no such file.", path),
+                MemoryContent { IsLocked: true } => throw new IOException($"Cannot open '{path}': it is locked."),
+                MemoryContent content => new MemoryFile(content, path, opening == FileOpening.ReadWrite),
+                _ => throw new UnauthorizedAccessException($"Cannot open '{path}' as a file: it is a directory."),
+            };
+        }
+    }
+
+    /// <summary>Moves a name; false when it is there already, or when it is taken and may not be replaced.</summary>
+    private bool TryMove(string source, string target, bool replaces)
+    {
+        lock (_gate)
+        {
+            if (Find(source) is not MemoryContent content)
+            {
+                throw new FileNotFoundException($"Cannot rename '{source}': there is no such file.", source);
+            }
+
+            var (targetParent, targetName) = FindParent(target);
+            var existing = targetParent.Entries.GetValueOrDefault(targetName);
+            if (ReferenceEquals(existing, content) || (existing is not null && !replaces))
+            {
+                return false;
+            }
+
+            if (existing is MemoryDirectory)
+            {
+                throw new IOException($"Cannot rename '{source}' to '{target}': a directory has that name.");
+            }
+
+            (existing as MemoryContent)?.Unlink();
+            var (sourceParent, sourceName) = FindParent(source);
+            sourceParent.Entries.Remove(sourceName);
+            targetParent.Entries[targetName] = content;
+            return true;
+        }
+    }
 
     private MemoryContent AddFile(MemoryDirectory parent, string name)
     {

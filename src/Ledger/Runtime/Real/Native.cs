@@ -11,6 +11,13 @@ internal static partial class Native
     private const int NoSpace = 28;
     private const int ReadOnlyMedium = 30;
     private const int ReadOnly = 0;
+    private const int NoEntry = 2;
+    private const int NameTaken = 17;
+    private const int NotPermitted = 1;
+    private const int TooManyLinks = 31;
+    private const int NoSuchCall = 38;
+    private const int CurrentDirectory = -100;
+    private const uint NoReplace = 1;
 
     /// <summary>True when the system has POSIX calls.</summary>
     public static bool IsUnix => !OperatingSystem.IsWindows();
@@ -74,6 +81,45 @@ internal static partial class Native
         return true;
     }
 
+    /// <summary>True when the error says that the name to be given is taken (Windows).</summary>
+    public static bool IsNameTaken(IOException exception) =>
+        exception.HResult is unchecked((int)0x80070050) or unchecked((int)0x800700B7);
+
+    /// <summary>Gives a file another name, unless that is taken (Unix).</summary>
+    /// <returns>False when it is taken.</returns>
+    /// <remarks>
+    /// A link, because every shared file system that can do this at all can do it with links; where there are none, the
+    /// call that Linux has for it.
+    /// </remarks>
+    /// <exception cref="IOException">There is no such file or directory, or the system refused.</exception>
+    public static bool TryRename(string source, string target)
+    {
+        var error = Link(source, target) == 0 ? 0 : Marshal.GetLastPInvokeError();
+        if (error == 0)
+        {
+            ThrowOnError(Unlink(source) == 0 ? 0 : Marshal.GetLastPInvokeError(), "remove the old name", source);
+            return true;
+        }
+
+        if (OperatingSystem.IsLinux() && (error is NotPermitted or TooManyLinks or NoSuchCall || error == NotSupported))
+        {
+            error = RenameAt2(CurrentDirectory, source, CurrentDirectory, target, NoReplace) == 0
+                ? 0
+                : Marshal.GetLastPInvokeError();
+        }
+
+        return error switch
+        {
+            0 => true,
+            NameTaken => false,
+            NoEntry when !File.Exists(source) =>
+                throw new FileNotFoundException($"Cannot rename '{source}': there is no such file.", source),
+            NoEntry => throw new DirectoryNotFoundException($"The directory of '{target}' does not exist."),
+            NoSpace => throw new DiskFullException(target),
+            _ => throw NewError(error, "rename the file", source),
+        };
+    }
+
     private static int Retry(SafeFileHandle handle, Func<SafeFileHandle, int> call)
     {
         while (call(handle) != 0)
@@ -92,12 +138,25 @@ internal static partial class Native
     {
         if (error != 0)
         {
-            throw new IOException($"Cannot {action} '{path}': {Marshal.GetPInvokeErrorMessage(error)}.", error);
+            throw NewError(error, action, path);
         }
     }
 
+    private static IOException NewError(int error, string action, string path) =>
+        new($"Cannot {action} '{path}': {Marshal.GetPInvokeErrorMessage(error)}.", error);
+
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial SafeFileHandle Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Link(string source, string target);
+
+    [LibraryImport("libc", EntryPoint = "unlink", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Unlink(string path);
+
+    [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int RenameAt2(
+        int sourceDirectory, string source, int targetDirectory, string target, uint flags);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int FSync(SafeFileHandle handle);

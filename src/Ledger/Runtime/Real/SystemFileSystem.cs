@@ -75,6 +75,58 @@ internal sealed class SystemFileSystem : IFileSystem
     }
 
     /// <inheritdoc/>
+    public bool TryRename(string source, string target)
+    {
+        if (Native.IsUnix)
+        {
+            return Native.TryRename(source, target);
+        }
+
+        try
+        {
+            // On Windows this is one call that refuses a name that is taken.
+            File.Move(source, target, overwrite: false);
+            return true;
+        }
+        catch (IOException exception) when (Native.IsNameTaken(exception))
+        {
+            return false;
+        }
+        catch (IOException exception) when (Native.IsDiskFull(exception))
+        {
+            throw new DiskFullException(target, exception);
+        }
+    }
+
+    /// <inheritdoc/>
+    public IDisposable? TryWatch(string path, Action changed)
+    {
+        if (!Directory.Exists(path))
+        {
+            throw new DirectoryNotFoundException($"Cannot watch the directory '{path}': there is none.");
+        }
+
+        var watcher = new FileSystemWatcher(path) { NotifyFilter = NotifyFilters.FileName };
+        watcher.Created += (_, _) => changed();
+        watcher.Renamed += (_, _) => changed();
+        watcher.Deleted += (_, _) => changed();
+
+        // Calls were dropped, or the directory went away: whoever watches looks for itself.
+        watcher.Error += (_, _) => changed();
+        try
+        {
+            watcher.EnableRaisingEvents = true;
+            return watcher;
+        }
+        catch (Exception exception) when (exception is IOException or PlatformNotSupportedException)
+        {
+            // The user's share of watches is used up, or the file system has none.
+            watcher.Dispose();
+            return null;
+        }
+    }
+
+    /// <inheritdoc/>
     public void Delete(string path)
     {
         if (!File.Exists(path))

@@ -56,6 +56,10 @@ internal sealed class LifeFileSystem(IFileSystem disk) : IFileSystem
 
     public void Rename(string source, string target) => Do(() => disk.Rename(source, target));
 
+    public bool TryRename(string source, string target) => Do(() => disk.TryRename(source, target));
+
+    public IDisposable? TryWatch(string path, Action changed) => disk.TryWatch(path, changed);
+
     public void Delete(string path) => Do(() => disk.Delete(path));
 
     public void FlushDirectory(string path) => Do(() => disk.FlushDirectory(path));
