@@ -138,21 +138,24 @@ internal sealed class SegmentLog(
         // The leader acts for its whole group: whatever stops it concerns every member.
         var group = TakeGroup();
         await checkpointer.WaitForRecoveryPositionAsync(tail.End.Position + SizeOf(group));
-        var write = runtime.Offload(
-            static state =>
-            {
-                state.log.Write(state.group);
-                return true;
-            },
-            (log: this, group)).AsTask();
-        await Task.WhenAny(write);
-        foreach (var member in group)
+        try
         {
-            member.Complete(write.Exception?.InnerException);
+            await runtime.Offload(
+                static state =>
+                {
+                    state.log.Write(state.group);
+                    return true;
+                },
+                (log: this, group));
+            _owesFlush |= tail.UnflushedBytes > 0 &&
+                group.Exists(static member => member.Durability == Durability.Buffered);
+            Complete(group, null);
+        }
+        catch (Exception error) when (Complete(group, error))
+        {
+            // Each member throws it to its own caller; the leader must live to hand the lead on.
         }
 
-        _owesFlush |= write.IsCompletedSuccessfully && tail.UnflushedBytes > 0 &&
-            group.Exists(static member => member.Durability == Durability.Buffered);
         try
         {
             await checkpointer.StartIfDueAsync(tail);
@@ -161,6 +164,16 @@ internal sealed class SegmentLog(
         {
             PassTheLead();
         }
+    }
+
+    private static bool Complete(List<LogMember> group, Exception? error)
+    {
+        foreach (var member in group)
+        {
+            member.Complete(error);
+        }
+
+        return true;
     }
 
     private static long SizeOf(List<LogMember> group) =>
@@ -208,10 +221,13 @@ internal sealed class SegmentLog(
             _lastFlushTime = runtime.Time.GetElapsedTime(started);
         }
 
-        foreach (var member in group.Where(static member => member.Items.Count > 0))
+        foreach (var member in group)
         {
-            index.Apply(member.Items, position, tail.End);
-            position += member.Body.Length;
+            if (member.Items.Count > 0)
+            {
+                index.Apply(member.Items, position, tail.End);
+                position += member.Body.Length;
+            }
         }
 
         if (hasItems)

@@ -81,15 +81,16 @@ internal sealed class SegmentStore : IObjectStore
             throw new CorruptObjectException("the log holds something else where the index says it is", id);
         }
 
-        if (found.Kind != kind)
+        // The pair of the hash taken when it was put: damage stops here, also that of the kind.
+        var content = item.AsMemory(found.ContentOffset);
+        var actual = ObjectId.Of(found.Kind, content.Span);
+        if (actual != id)
         {
-            return null; // The id of another kind's object; none of this kind has it.
+            throw new CorruptObjectException(id, actual);
         }
 
-        // The pair of the hash taken when it was put: damage stops here.
-        var content = item.AsMemory(found.ContentOffset);
-        var actual = ObjectId.Of(kind, content.Span);
-        return actual == id ? content : throw new CorruptObjectException(id, actual);
+        // An object of another kind has the id; none of this kind can have it.
+        return found.Kind == kind ? content : default(ReadOnlyMemory<byte>?);
     }
 
     /// <inheritdoc/>

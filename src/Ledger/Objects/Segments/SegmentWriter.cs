@@ -14,9 +14,9 @@ internal sealed class SegmentWriter(SegmentStore store) : IObjectWriter
 
     private readonly Dictionary<ObjectId, (int Offset, int SizeBytes)> _waiting = [];
     private readonly HashSet<ObjectId> _found = [];
-    private ByteWriter _body = new();
+    private ByteWriter _body = new(0);
     private List<RecordItem> _items = [];
-    private ByteWriter _rows = new();
+    private ByteWriter _rows = new(0);
     private List<RecordItem> _rowItems = [];
     private long _unflushedBytes;
     private bool _disposed;
@@ -136,26 +136,21 @@ internal sealed class SegmentWriter(SegmentStore store) : IObjectWriter
         // Only now: until they are in the log, the objects are found here.
         _unflushedBytes = isFlushed ? 0 : _unflushedBytes;
         _waiting.Clear();
-        (_body, _items) = (new ByteWriter(), []);
+        (_body, _items) = (new ByteWriter(0), []);
     }
 
     /// <inheritdoc/>
     public async ValueTask CommitAsync(Durability durability, CancellationToken cancellationToken)
     {
         CheckUsable(cancellationToken);
-        var objectBytes = _body.Length;
-        StoreLimits.CheckRecordBodySize(objectBytes + _rows.Length);
-        var body = new ByteWriter(objectBytes + _rows.Length);
-        body.WriteBytes(_body.WrittenSpan);
-        body.WriteBytes(_rows.WrittenSpan);
-        List<RecordItem> items =
-            [.. _items, .. _rowItems.Select(item => item with { Offset = item.Offset + objectBytes })];
+        StoreLimits.CheckRecordBodySize(_body.Length + _rows.Length);
+        var (body, items) = Join();
         await store.AppendAsync(new LogMember(body, items, durability));
 
         _unflushedBytes = durability == Durability.Flushed ? 0 : _unflushedBytes + body.Length;
         _waiting.Clear();
-        (_body, _items) = (new ByteWriter(), []);
-        (_rows, _rowItems) = (new ByteWriter(), []);
+        (_body, _items) = (new ByteWriter(0), []);
+        (_rows, _rowItems) = (new ByteWriter(0), []);
     }
 
     /// <inheritdoc/>
@@ -168,6 +163,32 @@ internal sealed class SegmentWriter(SegmentStore store) : IObjectWriter
         }
 
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>The objects and, behind them, the rows; without a copy when there is only one of the two.</summary>
+    private (ByteWriter Body, List<RecordItem> Items) Join()
+    {
+        if (_items.Count == 0)
+        {
+            return (_rows, _rowItems);
+        }
+
+        if (_rowItems.Count == 0)
+        {
+            return (_body, _items);
+        }
+
+        var body = new ByteWriter(_body.Length + _rows.Length);
+        body.WriteBytes(_body.WrittenSpan);
+        body.WriteBytes(_rows.WrittenSpan);
+        var items = new List<RecordItem>(_items.Count + _rowItems.Count);
+        items.AddRange(_items);
+        foreach (var item in _rowItems)
+        {
+            items.Add(item with { Offset = item.Offset + _body.Length });
+        }
+
+        return (body, items);
     }
 
     private void CheckUsable(CancellationToken cancellationToken)

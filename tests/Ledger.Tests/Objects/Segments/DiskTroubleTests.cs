@@ -152,35 +152,6 @@ public sealed class DiskTroubleTests
     }
 
     [Fact]
-    public void A_bit_that_flips_in_a_cleanly_closed_store_never_loses_a_write_silently()
-    {
-        var disk = CrashScript.MakeDisk(1);
-        TestRuntime.Create(1, disk).Run(async runtime =>
-        {
-            await using var store = await SegmentStore.OpenAsync(runtime, Root, Small, default);
-            for (var i = 1; i <= 20; i++)
-            {
-                await PutAsync(store, i);
-            }
-        });
-        var random = new Random(7);
-
-        foreach (var path in disk.Files().Where(path => disk.ReadAllBytes(path).Length > 0))
-        {
-            var bits = disk.ReadAllBytes(path).LongLength * 8;
-            var samples = Math.Min(bits, TestNumbers.Of(300, nightly: 20_000));
-            for (var i = 0L; i < samples; i++)
-            {
-                var bit = samples == bits ? i : random.NextInt64(bits);
-                var image = disk.CrashImage(CrashLoss.KeepAll);
-                image.FlipBit(path, bit);
-                var problem = TestRuntime.Create(1, image).Run(FindSilentLossAsync);
-                Assert.True(problem is null, $"Bit {bit} of {path}: {problem}");
-            }
-        }
-    }
-
-    [Fact]
     public void A_store_of_a_newer_format_is_refused_with_both_versions()
     {
         var disk = CrashScript.MakeDisk(1);
