@@ -122,8 +122,14 @@ public sealed class CrashTests(ITestOutputHelper output)
                 var disk = CrashScript.MakeDisk(boundary);
                 disk.Faults.CrashAt(boundary + disk.Faults.OperationCount, moment);
                 var isDone = script.Run(disk, boundary) && !disk.Faults.IsCrashed;
-                foreach (var (loss, seed) in Losses)
+                foreach (var (index, (loss, seed)) in Losses.Index())
                 {
+                    // In the usual run each boundary meets each loss once: half of them before, the others within.
+                    if (!TestNumbers.IsNightly && (index + boundary + (int)moment) % 2 == 0)
+                    {
+                        continue;
+                    }
+
                     var image = ImageOf(disk, loss, seed + boundary);
                     var problem = script.Check(image, powerLost: loss != CrashLoss.KeepAll, boundary);
                     if (problem is not null)
