@@ -1,3 +1,4 @@
+using Ledger.EndToEnd.Clouds;
 using Ledger.EndToEnd.Kill;
 using Ledger.EndToEnd.Memory;
 using Ledger.EndToEnd.Streams;
@@ -5,6 +6,7 @@ using Ledger.EndToEnd.Streams;
 // A child process of the suites: which one, and its arguments.
 return args switch
 {
+    ["cloud", ..] => await CloudChild.RunAsync(args[1..]),
     ["kill", ..] => await KillChild.RunAsync(args[1..]),
     ["streams", ..] => await StreamChild.RunAsync(args[1..]),
     ["memory", ..] => await MemoryChild.RunAsync(args[1..]),
