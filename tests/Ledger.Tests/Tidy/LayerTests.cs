@@ -7,7 +7,7 @@ namespace Ledger.Tests.Tidy;
 public sealed class LayerTests
 {
     // The root of the assembly comes after all of them.
-    private static readonly string[] Layers = ["Runtime", "Objects", "Trees", "Commits", "Pages", "Sync"];
+    private static readonly string[] Layers = ["Runtime", "Codecs", "Objects", "Trees", "Commits", "Pages", "Sync"];
 
     [Fact]
     public void A_layer_names_only_the_layers_before_it()
