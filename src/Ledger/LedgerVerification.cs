@@ -23,7 +23,7 @@ namespace Ledger;
 internal sealed class LedgerVerification(LedgerServices services, string ledger, VerifyTally tally)
 {
     // Node and commit caches of its own, almost empty ones, so that objects are read and not remembered.
-    private readonly NodeReader _nodes = new(services.Store, new NodeCache(1), lease: null);
+    private readonly NodeReader _nodes = new(services.Store, new NodeCache(1), services.Tree.Dirty);
     private readonly CommitGraph _graph = new(services.Runtime, services.Store, cacheCount: 256);
     private readonly HashSet<ObjectId> _seen = [];
 
@@ -72,6 +72,33 @@ internal sealed class LedgerVerification(LedgerServices services, string ledger,
 
     private async Task VerifyHistoryAsync(PageId page, Commit head, CancellationToken cancellationToken)
     {
+        // Oldest first, so that a tree which is not stored is made of the one before it by its own changes alone.
+        var last = TreeHold.Stored;
+        foreach (var (_, id) in (await ListCommitsAsync(page, head, cancellationToken)).Order())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            await GuardAsync($"Commit {id} of page {page}", async () =>
+            {
+                var commit = await _graph.ReadAsync(id, cancellationToken);
+                await VerifyPlaceAsync(commit, cancellationToken);
+                if (await OpenTreeAsync(page, commit, cancellationToken) is { } hold)
+                {
+                    last.Dispose();
+                    last = hold;
+                    await VerifyTreeAsync(commit, cancellationToken);
+                    await VerifyChangesAsync(page, commit, cancellationToken);
+                }
+            });
+        }
+
+        last.Dispose();
+    }
+
+    /// <summary>The commits from a head to the beginning that were not seen before, each read once.</summary>
+    private async Task<List<(long Generation, CommitId Id)>> ListCommitsAsync(
+        PageId page, Commit head, CancellationToken cancellationToken)
+    {
+        var commits = new List<(long Generation, CommitId Id)>();
         var waiting = new Stack<CommitId>([head.Id]);
         while (waiting.TryPop(out var id))
         {
@@ -86,16 +113,32 @@ internal sealed class LedgerVerification(LedgerServices services, string ledger,
                 var commit = await _graph.ReadAsync(id, cancellationToken);
                 tally.Commits++;
                 tally.AddObject(commit.Content.Length);
+                commits.Add((commit.Generation, id));
                 foreach (var parent in commit.Parents)
                 {
                     waiting.Push(parent);
                 }
-
-                await VerifyPlaceAsync(commit, cancellationToken);
-                await VerifyTreeAsync(commit, cancellationToken);
-                await VerifyChangesAsync(page, commit, cancellationToken);
             });
         }
+
+        return commits;
+    }
+
+    /// <summary>The tree of a commit; when it is not stored it is rebuilt, and compared with the root.</summary>
+    private async ValueTask<TreeHold?> OpenTreeAsync(
+        PageId page, Commit commit, CancellationToken cancellationToken)
+    {
+        TreeHold? opened = null;
+        await GuardAsync($"The tree of commit {commit}", async () =>
+        {
+            opened = await services.Tree.TryHoldAsync(commit.Root, cancellationToken);
+            if (opened is null)
+            {
+                opened = await services.Trees.OpenAsync(page, commit, cancellationToken);
+                tally.RebuiltTrees++;
+            }
+        });
+        return opened;
     }
 
     /// <summary>Generation, timestamp and skip link follow from the parents.</summary>
@@ -172,6 +215,7 @@ internal sealed class LedgerVerification(LedgerServices services, string ledger,
 
         await VerifyChangeObjectsAsync(row.Changes, cancellationToken);
         var parent = await _graph.ReadAsync(row.Parent, cancellationToken);
+        using var hold = await services.Trees.OpenAsync(page, parent, cancellationToken);
         await using var listed = services.Changes.ReadAsync(row.Changes, default, cancellationToken)
             .GetAsyncEnumerator(cancellationToken);
         await foreach (var difference in services.Tree.DiffAsync(

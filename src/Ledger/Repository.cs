@@ -285,6 +285,8 @@ public sealed class Repository : IAsyncDisposable
             _directory.File.Device, _options.Durability, _options.NodeCacheSizeBytes, _logger)
         {
             IsReadOnly = store is ScratchObjectStore,
+            WriteBackLimits = _options.WriteBackLimits,
+            Bugs = _options.Bugs,
         },
         cancellationToken);
 

@@ -1,5 +1,7 @@
 using Ledger.Objects;
+using Ledger.Objects.Segments;
 using Ledger.Runtime;
+using Ledger.Trees;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -20,7 +22,12 @@ public sealed record RepositoryOptions
     /// <value>Default false.</value>
     public bool ReadOnly { get; init; }
 
-    /// <summary>Bytes of tree nodes kept in memory, for each ledger; at least 1 MiB.</summary>
+    /// <summary>Bytes of tree nodes that are stored and kept in memory, for each ledger; at least 1 MiB.</summary>
+    /// <remarks>
+    /// New nodes count separately: they are in memory until they are stored, 96 MiB for each ledger at most. So a ledger
+    /// takes this, and 96 MiB while much is written, and 8 MiB for each open transaction, and 16 MiB for each page
+    /// whose journal is being folded, at most; an idle one takes what was read of it.
+    /// </remarks>
     /// <value>Default 64 MiB.</value>
     public long NodeCacheSizeBytes
     {
@@ -35,4 +42,10 @@ public sealed record RepositoryOptions
     /// <summary>The seams to the outside world.</summary>
     /// <value>Default null: the operating system's.</value>
     public LedgerRuntime? Runtime { get; init; }
+
+    /// <summary>When new tree nodes are stored.</summary>
+    internal WriteBackLimits WriteBackLimits { get; init; } = WriteBackLimits.Default;
+
+    /// <summary>Faults that a test planted.</summary>
+    internal PlantedBugs Bugs { get; init; }
 }

@@ -12,4 +12,11 @@ namespace Ledger;
 /// cut.</param>
 public sealed record VerifyReport(
     long Ledgers, long Pages, long Commits, long Objects, long Bytes, long LogBytes,
-    IReadOnlyList<string> Problems, IReadOnlyList<string> Notices);
+    IReadOnlyList<string> Problems, IReadOnlyList<string> Notices)
+{
+    /// <summary>
+    /// Commits whose trees are not stored, which is no fault: each was rebuilt from its changes and compared with the
+    /// commit's root.
+    /// </summary>
+    public long RebuiltTrees { get; init; }
+}

@@ -23,6 +23,9 @@ internal sealed class VerifyTally(IProgress<VerifyReport>? progress)
     /// <summary>Commits walked.</summary>
     public long Commits { get; set; }
 
+    /// <summary>Trees that are not stored and were rebuilt.</summary>
+    public long RebuiltTrees { get; set; }
+
     /// <summary>Bytes of log checked.</summary>
     public long LogBytes { get; set; }
 
@@ -75,6 +78,9 @@ internal sealed class VerifyTally(IProgress<VerifyReport>? progress)
             problems.Add($"{_problemsLeftOut} more problems are left out.");
         }
 
-        return new VerifyReport(Ledgers, Pages, Commits, Objects, Bytes, LogBytes, problems, [.. _notices]);
+        return new VerifyReport(Ledgers, Pages, Commits, Objects, Bytes, LogBytes, problems, [.. _notices])
+        {
+            RebuiltTrees = RebuiltTrees,
+        };
     }
 }

@@ -43,6 +43,7 @@ internal static class VerifyCommand
                 json.WriteNumber("ledgers", report.Ledgers);
                 json.WriteNumber("pages", report.Pages);
                 json.WriteNumber("commits", report.Commits);
+                json.WriteNumber("rebuilt_trees", report.RebuiltTrees);
                 json.WriteNumber("log_bytes", report.LogBytes);
                 json.WriteStartArray("notices");
                 foreach (var notice in report.Notices)
@@ -58,6 +59,11 @@ internal static class VerifyCommand
         output.Line(
             $"checked {report.Ledgers} ledgers, {report.Pages} pages, {report.Commits} commits, " +
             $"{report.Objects} objects of {report.Bytes} bytes, {report.LogBytes} bytes of log");
+        if (report.RebuiltTrees > 0)
+        {
+            output.Line($"rebuilt the trees of {report.RebuiltTrees} commits from their changes");
+        }
+
         foreach (var notice in report.Notices)
         {
             output.Line($"notice: {notice}");

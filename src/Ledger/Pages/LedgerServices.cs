@@ -1,5 +1,6 @@
 using Ledger.Commits;
 using Ledger.Objects;
+using Ledger.Objects.Segments;
 using Ledger.Runtime;
 using Ledger.Trees;
 using Microsoft.Extensions.Logging;
@@ -17,6 +18,12 @@ internal sealed class LedgerServices
 
     /// <summary>The trees in the store.</summary>
     public required Tree Tree { get; init; }
+
+    /// <summary>The trees of commits that are still held although they are not stored.</summary>
+    public required LivingHeads Heads { get; init; }
+
+    /// <summary>Stores new trees late.</summary>
+    public required WriteBackLoop WriteBacks { get; init; }
 
     /// <summary>The commits in the store.</summary>
     public required CommitGraph Graph { get; init; }
@@ -41,6 +48,12 @@ internal sealed class LedgerServices
 
     /// <summary>True when nothing may be written; what reading derives is kept in memory.</summary>
     public required bool IsReadOnly { get; init; }
+
+    /// <summary>Faults that a test planted.</summary>
+    public PlantedBugs Bugs { get; init; }
+
+    /// <summary>The trees of commits, stored or not.</summary>
+    public CommitTrees Trees => field ??= new CommitTrees(this);
 
     /// <summary>Reads the change lists in the store.</summary>
     public ChangeListReader Changes => field ??= new ChangeListReader(Runtime, new ObjectSource(Store));

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Ledger.Commits;
 using Ledger.Objects;
+using Ledger.Objects.Segments;
 using Ledger.Pages.Rows;
 using Ledger.Runtime;
 using Ledger.Trees;
@@ -19,11 +20,16 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
     private LedgerStore(LedgerRuntime runtime, IObjectStore store, SettingsRow settings, LedgerStoreOptions options)
     {
         Name = settings.Name;
+        var tree = new Tree(
+            store, settings.Salt, options.NodeCacheSizeBytes, options.WriteBackLimits, options.IsReadOnly);
+        var heads = new LivingHeads(tree.Dirty, options.IsReadOnly);
         _services = new LedgerServices
         {
             Runtime = runtime,
             Store = store,
-            Tree = new Tree(store, settings.Salt, options.NodeCacheSizeBytes),
+            Tree = tree,
+            Heads = heads,
+            WriteBacks = new WriteBackLoop(runtime, tree.WriteBack, heads, options.Logger),
             Graph = new CommitGraph(runtime, store),
             Values = new PageValues(runtime, store, new ContentChunker(settings.Chunks)),
             References = new ReferenceTable(runtime),
@@ -32,6 +38,7 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
             Durability = options.Durability,
             Logger = options.Logger,
             IsReadOnly = options.IsReadOnly,
+            Bugs = options.Bugs,
         };
     }
 
@@ -163,7 +170,8 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
     }
 
     /// <summary>
-    /// Waits for what is on its way, and closes the store. Journals stay as they are: they are durable.
+    /// Waits for what is on its way, stores the trees of the heads, and closes the store. Journals stay as they are:
+    /// they are durable.
     /// </summary>
     public async ValueTask DisposeAsync()
     {
@@ -187,6 +195,7 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
             await page.Commits.DrainAsync();
         }
 
+        await _services.WriteBacks.DisposeAsync();
         await _services.References.DisposeAsync();
         await _services.Store.DisposeAsync();
     }
@@ -265,6 +274,7 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
             if (_pages.TryGetValue(page.Id, out var known) && known == page)
             {
                 _pages.Remove(page.Id);
+                _services.Heads.Close(page.Id);
             }
         }
     }
@@ -282,4 +292,10 @@ internal sealed record LedgerStoreOptions(
 {
     /// <summary>Refuses writes; the store keeps in memory what reading derives.</summary>
     public bool IsReadOnly { get; init; }
+
+    /// <summary>When new trees are stored.</summary>
+    public WriteBackLimits WriteBackLimits { get; init; } = WriteBackLimits.Default;
+
+    /// <summary>Faults that a test planted.</summary>
+    public PlantedBugs Bugs { get; init; }
 }

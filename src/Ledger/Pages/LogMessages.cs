@@ -24,4 +24,8 @@ internal static partial class LogMessages
         EventId = 203, Level = LogLevel.Error,
         Message = "The store in {Directory} is damaged and was opened for reading only: {Damage}")]
     public static partial void StoreDamaged(ILogger logger, string directory, string damage);
+
+    /// <summary>Nodes could not be written; they are in memory, and follow from the log.</summary>
+    [LoggerMessage(EventId = 204, Level = LogLevel.Warning, Message = "Tree nodes could not be written back.")]
+    public static partial void WriteBackFailed(ILogger logger, Exception exception);
 }

@@ -1,5 +1,6 @@
 using Ledger.Commits;
 using Ledger.Objects;
+using Ledger.Objects.Segments;
 using Ledger.Pages.Rows;
 using Ledger.Runtime;
 using Ledger.Trees;
@@ -117,6 +118,7 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
             lock (page.Gate)
             {
                 page.MarkDeleted();
+                services.Heads.Remove(page.Id);
                 deleted();
             }
         });
@@ -147,40 +149,44 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
             layer = branch.Freeze();
         }
 
-        Commit? folded = null;
+        using var batch = services.Tree.WriteBack.BeginBatch();
+        (Commit Commit, long Changes)? folded = null;
         try
         {
-            folded = await WriteFoldAsync(branch, parent, layer, cancellationToken);
+            folded = await WriteFoldAsync(branch, parent, layer, batch, cancellationToken);
         }
         finally
         {
             lock (page.Gate)
             {
-                if (folded is null)
+                if (folded is { Commit: var commit })
                 {
-                    branch.Thaw();
+                    Advance(branch, commit, layer.LastSequence);
                 }
                 else
                 {
-                    branch.Advance(folded, layer.LastSequence);
+                    branch.Thaw();
                 }
             }
         }
 
         page.Changed.Pulse();
-        return folded;
+        services.WriteBacks.Committed(folded.Value.Changes);
+        return folded.Value.Commit;
     }
 
-    private async Task<Commit> WriteFoldAsync(
-        Branch branch, Commit parent, JournalLayer layer, CancellationToken cancellationToken)
+    private async Task<(Commit Commit, long Changes)> WriteFoldAsync(
+        Branch branch, Commit parent, JournalLayer layer, NodeBatch batch, CancellationToken cancellationToken)
     {
         await using var lease = services.Store.BeginWrite();
-        var before = layer.IsCleared ? Tree.EmptyRoot : parent.Root;
-        var root = await services.Tree.ApplyAsync(before, layer.Changes, lease, cancellationToken);
+        var before = layer.IsCleared ? Tree.EmptyRoot : await BaseOfFoldAsync(parent, cancellationToken);
+        using var hold = await services.Trees.OpenAsync(page, parent, cancellationToken);
+        var root = await services.Tree.ApplyAsync(before, layer.Changes, batch, cancellationToken);
         var folded = parent;
+        var changes = ChangeList.Empty;
         if (root != parent.Root)
         {
-            var changes = await WriteChangesAsync(parent.Root, root, lease, cancellationToken);
+            changes = await WriteChangesAsync(parent.Root, root, lease, cancellationToken);
             var (generation, skip) = await services.Graph.PlaceAboveAsync([parent], cancellationToken);
             folded = Commit.Create(new CommitFields
             {
@@ -205,7 +211,25 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
         // The journal is durable as it was acknowledged; if this record is lost, the fold is done again.
         await lease.CommitAsync(Durability.Buffered, cancellationToken);
         services.Graph.Add(folded);
-        return folded;
+        return (folded, changes.Count);
+    }
+
+    private async ValueTask<ObjectId> BaseOfFoldAsync(Commit parent, CancellationToken cancellationToken)
+    {
+        if (!services.Bugs.HasFlag(PlantedBugs.FoldOnWrongBase))
+        {
+            return parent.Root;
+        }
+
+        using var hold = await services.Tree.TryHoldAsync(parent.Root, cancellationToken);
+        return hold is null ? Tree.EmptyRoot : parent.Root;
+    }
+
+    /// <summary>A branch has a new head, whose tree a batch still holds; under the gate.</summary>
+    private void Advance(Branch branch, Commit head, ulong covered)
+    {
+        branch.Advance(head, covered);
+        services.Heads.Set(page.Id, branch.Number, head.Root);
     }
 
     /// <summary>Commits on the pinned head, if that is still where the branch is, with nothing on top.</summary>
@@ -226,7 +250,7 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
             var commit = await WriteAsync(pending, pending.Branch.Number, pending.Branch.Covered);
             lock (page.Gate)
             {
-                pending.Branch.Advance(commit, pending.Branch.Covered);
+                Advance(pending.Branch, commit, pending.Branch.Covered);
                 page.MarkStored();
                 pending.Installed(pending.Branch);
             }
@@ -254,6 +278,7 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
             lock (page.Gate)
             {
                 pending.Installed(page.AddBranch(number, made));
+                services.Heads.Set(page.Id, number, made.Root);
             }
         });
         page.Changed.Pulse();
@@ -283,15 +308,16 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
 
         await pending.Lease.CommitAsync(pending.Durability, CancellationToken.None);
         services.Graph.Add(commit);
+        services.WriteBacks.Committed(pending.Changes.Count);
         return commit;
     }
 
-    /// <summary>Writes what differs between two trees, of which the second may still be in the lease.</summary>
+    /// <summary>Writes what differs between two trees; somebody holds both.</summary>
     public async ValueTask<ChangeList> WriteChangesAsync(
         ObjectId before, ObjectId after, IObjectWriter lease, CancellationToken cancellationToken)
     {
         var writer = new ChangeListWriter(lease);
-        var differences = services.Tree.Through(lease).DiffAsync(before, after, KeyRange.All, cancellationToken);
+        var differences = services.Tree.DiffAsync(before, after, KeyRange.All, cancellationToken);
         await foreach (var (key, _, value) in differences)
         {
             await writer.AddAsync(new TreeChange(key, value), cancellationToken);
@@ -336,9 +362,11 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
 /// <summary>A transaction that is ready to become a commit.</summary>
 /// <param name="Branch">The branch that it was begun on.</param>
 /// <param name="Base">The commit that it was begun on.</param>
-/// <param name="Root">Root of the new tree; not that of <paramref name="Base"/>.</param>
+/// <param name="Root">
+/// Root of the new tree; not that of <paramref name="Base"/>. Its maker holds it until it is installed.
+/// </param>
 /// <param name="Changes">What differs from <paramref name="Base"/>.</param>
-/// <param name="Lease">Holds the new nodes, values and change lists; committed with the rows.</param>
+/// <param name="Lease">Holds the new values and change lists; committed with the rows.</param>
 /// <param name="Message">Kept with the commit, or null.</param>
 /// <param name="FailIfMoved">Rather fail than make a new branch.</param>
 /// <param name="Durability">What the acknowledged commit has survived.</param>

@@ -132,30 +132,71 @@ internal sealed class PageConnection : IPage
     }
 
     /// <inheritdoc/>
-    public async ValueTask<ReadOnlyMemory<byte>?> GetAsync(
+    public ValueTask<ReadOnlyMemory<byte>?> GetAsync(
         ReadOnlyMemory<byte> key, CancellationToken cancellationToken = default)
     {
         KeyComparer.Check(key);
-        ReadOnlyMemory<byte> ownKey = key.ToArray();
-        var ticket = TakeTicket();
-        await _services.Runtime.Enter();
-        await _page.Writes.WaitAsync(ticket, cancellationToken);
-        EntryValue? value = null;
-        bool isDecided;
-        ObjectId root;
+        long ticket;
         lock (_page.Gate)
         {
             ThrowIfUnusable();
-            root = (_pinned ?? _branch.Head).Root;
-            isDecided = _pinned is null && _branch.TryGet(ownKey, out value);
+            ticket = _lastTicket;
         }
 
-        value = isDecided ? value : await _services.Tree.GetAsync(root, ownKey, cancellationToken);
+        // What is in memory is given at once: no task, no copy of the key, no change of thread.
+        if (_page.Writes.HasEnded(ticket) && TryGet(key, out var value, out _))
+        {
+            if (value is not { } found)
+            {
+                return default;
+            }
+
+            if (found.IsInline)
+            {
+                return new ValueTask<ReadOnlyMemory<byte>?>(found.Inline);
+            }
+        }
+
+        return ReadAsync(key.ToArray(), ticket, cancellationToken);
+    }
+
+    /// <summary>The value of a key, if the journal decides it or the nodes on the way to it are in memory.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="value">The value; null when the key is absent.</param>
+    /// <param name="commit">The commit whose tree decides when this returns false.</param>
+    private bool TryGet(ReadOnlyMemory<byte> key, out EntryValue? value, out Commit commit)
+    {
+        lock (_page.Gate)
+        {
+            ThrowIfUnusable();
+            commit = _pinned ?? _branch.Head;
+            value = null;
+            if (_pinned is null && _branch.TryGet(key, out value))
+            {
+                return true;
+            }
+        }
+
+        return _services.Tree.TryGet(commit.Root, key.Span, out value);
+    }
+
+    private async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(
+        ReadOnlyMemory<byte> key, long ticket, CancellationToken cancellationToken)
+    {
+        await _services.Runtime.Enter();
+        await _page.Writes.WaitAsync(ticket, cancellationToken);
+        if (!TryGet(key, out var value, out var commit))
+        {
+            using var hold = await _services.Trees.OpenAsync(_page, commit, cancellationToken);
+            value = await _services.Tree.GetAsync(commit.Root, key, cancellationToken);
+        }
+
         if (value is { } found)
         {
             return await _services.Values.ReadAsync(found, cancellationToken);
         }
 
+        // Not in one conditional expression: there a null would become an empty memory.
         return null;
     }
 
@@ -193,17 +234,19 @@ internal sealed class PageConnection : IPage
         }
 
         object? opened = null;
+        TreeHold? hold = null;
         try
         {
             await _services.Runtime.Enter();
             await _page.Writes.WaitAsync(ticket, cancellationToken);
             await _watches.DrainAsync(cancellationToken);
             var pinned = await PinAsync(cancellationToken);
+            hold = await _services.Trees.OpenAsync(_page, pinned, cancellationToken);
             var info = await _history.DescribeAsync(pinned, cancellationToken);
             lock (_page.Gate)
             {
                 ThrowIfUnusable();
-                var transaction = new Transaction(_services, _page, this, _branch, pinned, info);
+                var transaction = new Transaction(_services, _page, this, _branch, pinned, hold, info);
                 _transaction = opened = transaction;
                 return transaction;
             }
@@ -212,6 +255,7 @@ internal sealed class PageConnection : IPage
         {
             if (opened is null)
             {
+                hold?.Dispose();
                 EndTransaction(opening, _branch);
             }
         }
@@ -224,13 +268,26 @@ internal sealed class PageConnection : IPage
         ReadOnlyMemory<byte> ownPrefix = prefix.ToArray();
         var head = await ReadHeadAsync(cancellationToken);
         var initial = await ShowAsync(head, ownPrefix, cancellationToken);
-        lock (_page.Gate)
+        var hold = await _services.Trees.OpenAsync(_page, head, cancellationToken);
+        PageWatch? watch = null;
+        try
         {
-            ThrowIfUnusable();
-            var watch = new PageWatch(_services, _page, this, _watches, head, initial, _release);
-            _hold(_page);
-            _watches.Add(watch);
-            return watch;
+            lock (_page.Gate)
+            {
+                ThrowIfUnusable();
+                watch = new PageWatch(_services, _page, this, _watches, head, hold, initial, _release);
+                _hold(_page);
+                _watches.Add(watch);
+                return watch;
+            }
+        }
+        finally
+        {
+            if (watch is null)
+            {
+                hold.Dispose();
+                await initial.DisposeAsync();
+            }
         }
     }
 
@@ -483,8 +540,12 @@ internal sealed class PageConnection : IPage
     }
 
     private async ValueTask<IPageSnapshot> ShowAsync(
-        Commit commit, ReadOnlyMemory<byte> prefix, CancellationToken cancellationToken) =>
-        new PageSnapshot(_services, await _history.DescribeAsync(commit, cancellationToken), commit.Root, prefix);
+        Commit commit, ReadOnlyMemory<byte> prefix, CancellationToken cancellationToken)
+    {
+        var info = await _history.DescribeAsync(commit, cancellationToken);
+        var hold = await _services.Trees.OpenAsync(_page, commit, cancellationToken);
+        return new PageSnapshot(_services, info, new SnapshotTree(commit.Root, hold, Id), prefix);
+    }
 
     private long TakeTicket()
     {

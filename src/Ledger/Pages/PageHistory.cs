@@ -96,6 +96,8 @@ internal sealed class PageHistory(LedgerServices services, PageId page)
         var head = await connection.ReadHeadAsync(cancellationToken);
         var left = await FindAsync(head, before, cancellationToken);
         var right = await FindAsync(head, after, cancellationToken);
+        using var leftHold = await services.Trees.OpenAsync(page, left, cancellationToken);
+        using var rightHold = await services.Trees.OpenAsync(page, right, cancellationToken);
         await foreach (var difference in services.Tree.DiffAsync(left.Root, right.Root, range, cancellationToken))
         {
             connection.ThrowIfUnusable();
@@ -140,6 +142,8 @@ internal sealed class PageHistory(LedgerServices services, PageId page)
         }
 
         var parent = await services.Graph.ReadMainParentAsync(commit, cancellationToken);
+        using var parentHold = await services.Trees.OpenAsync(page, parent, cancellationToken);
+        using var hold = await services.Trees.OpenAsync(page, commit, cancellationToken);
         var before = await services.Tree.GetAsync(parent.Root, key, cancellationToken);
         var after = await services.Tree.GetAsync(commit.Root, key, cancellationToken);
         return Nullable.Equals(before, after) ? null : new TreeChange(key, after);

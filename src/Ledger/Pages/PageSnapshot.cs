@@ -4,16 +4,14 @@ using Ledger.Trees;
 
 namespace Ledger.Pages;
 
-/// <summary>
-/// A root and a prefix. Holds nothing else, so that it costs nothing and outlives everything but the ledger.
-/// </summary>
+/// <summary>A root and a prefix. Outlives everything but the ledger.</summary>
 /// <param name="services">The ledger's.</param>
 /// <param name="commit">The commit, or the one that a transaction is pinned to.</param>
-/// <param name="root">The tree; a transaction's own, or that of <paramref name="commit"/>.</param>
+/// <param name="tree">What it shows.</param>
 /// <param name="prefix">Only keys that begin with it are shown; our own copy.</param>
-/// <param name="lease">Protects a transaction's own tree as long as the snapshot lives; or null.</param>
+/// <param name="lease">Protects a transaction's own values as long as the snapshot lives; or null.</param>
 internal sealed class PageSnapshot(
-    LedgerServices services, CommitInfo commit, ObjectId root, ReadOnlyMemory<byte> prefix,
+    LedgerServices services, CommitInfo commit, SnapshotTree tree, ReadOnlyMemory<byte> prefix,
     SharedLease? lease = null) : IPageSnapshot
 {
     private bool _isDisposed;
@@ -27,7 +25,8 @@ internal sealed class PageSnapshot(
     /// <inheritdoc/>
     public async ValueTask<Entry?> FindAsync(ReadOnlyMemory<byte> key, CancellationToken cancellationToken = default)
     {
-        key = CopyKey(key);
+        Check(key);
+        key = key.ToArray();
         await services.Runtime.Enter();
         return await LookUpAsync(key, cancellationToken) is { } value
             ? await services.Values.ToEntryAsync(key, value, cancellationToken)
@@ -35,10 +34,31 @@ internal sealed class PageSnapshot(
     }
 
     /// <inheritdoc/>
-    public async ValueTask<ReadOnlyMemory<byte>?> GetAsync(
+    public ValueTask<ReadOnlyMemory<byte>?> GetAsync(
         ReadOnlyMemory<byte> key, CancellationToken cancellationToken = default)
     {
-        key = CopyKey(key);
+        Check(key);
+
+        // What is in memory is given at once: no task, no copy of the key, no change of thread.
+        if (TryLookUp(key.Span, out var value))
+        {
+            if (value is not { } found)
+            {
+                return default;
+            }
+
+            if (found.IsInline)
+            {
+                return new ValueTask<ReadOnlyMemory<byte>?>(found.Inline);
+            }
+        }
+
+        return ReadAsync(key.ToArray(), cancellationToken);
+    }
+
+    private async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(
+        ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
+    {
         await services.Runtime.Enter();
         if (await LookUpAsync(key, cancellationToken) is { } value)
         {
@@ -72,14 +92,16 @@ internal sealed class PageSnapshot(
     {
         var range = RangeOf(start, end);
         await services.Runtime.Enter();
-        return await services.Tree.CountAsync(root, range, cancellationToken);
+        using var hold = await OpenAsync(cancellationToken);
+        return await services.Tree.CountAsync(tree.Root, range, cancellationToken);
     }
 
     /// <inheritdoc/>
     public async ValueTask<Stream?> OpenReadAsync(
         ReadOnlyMemory<byte> key, CancellationToken cancellationToken = default)
     {
-        key = CopyKey(key);
+        Check(key);
+        key = key.ToArray();
         await services.Runtime.Enter();
         return await LookUpAsync(key, cancellationToken) is { } value ? services.Values.OpenRead(value) : null;
     }
@@ -92,7 +114,8 @@ internal sealed class PageSnapshot(
     public async ValueTask<ReadOnlyMemory<byte>?> FetchRangeAsync(
         ReadOnlyMemory<byte> key, long offset, long length, CancellationToken cancellationToken = default)
     {
-        key = CopyKey(key);
+        Check(key);
+        key = key.ToArray();
         await services.Runtime.Enter();
         if (await LookUpAsync(key, cancellationToken) is { } value)
         {
@@ -106,7 +129,13 @@ internal sealed class PageSnapshot(
     public async ValueTask DisposeAsync()
     {
         await services.Runtime.Enter();
-        if (!Interlocked.Exchange(ref _isDisposed, true) && lease is not null)
+        if (Interlocked.Exchange(ref _isDisposed, true))
+        {
+            return;
+        }
+
+        tree.Hold.Dispose();
+        if (lease is not null)
         {
             await lease.ReleaseAsync();
         }
@@ -117,7 +146,8 @@ internal sealed class PageSnapshot(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await services.Runtime.Enter();
-        await foreach (var entry in services.Tree.ScanAsync(root, range, reverse, cancellationToken))
+        using var hold = await OpenAsync(cancellationToken);
+        await foreach (var entry in services.Tree.ScanAsync(tree.Root, range, reverse, cancellationToken))
         {
             ThrowIfDisposed();
             yield return await show(services, entry, cancellationToken);
@@ -125,11 +155,10 @@ internal sealed class PageSnapshot(
         }
     }
 
-    private ReadOnlyMemory<byte> CopyKey(ReadOnlyMemory<byte> key)
+    private void Check(ReadOnlyMemory<byte> key)
     {
         ThrowIfDisposed();
         KeyComparer.Check(key);
-        return key.ToArray();
     }
 
     private KeyRange RangeOf(ReadOnlyMemory<byte>? start, ReadOnlyMemory<byte>? end)
@@ -141,10 +170,42 @@ internal sealed class PageSnapshot(
         return KeyRange.OfPrefix(Prefix).Intersect(wanted);
     }
 
-    private ValueTask<EntryValue?> LookUpAsync(ReadOnlyMemory<byte> key, CancellationToken cancellationToken) =>
-        key.Span.StartsWith(Prefix.Span)
-            ? services.Tree.GetAsync(root, key, cancellationToken)
-            : new ValueTask<EntryValue?>((EntryValue?)null);
+    private bool TryLookUp(ReadOnlySpan<byte> key, out EntryValue? value)
+    {
+        value = null;
+        return !key.StartsWith(Prefix.Span) || services.Tree.TryGet(tree.Root, key, out value);
+    }
+
+    private async ValueTask<EntryValue?> LookUpAsync(ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
+    {
+        if (TryLookUp(key.Span, out var value))
+        {
+            return value;
+        }
+
+        using var hold = await OpenAsync(cancellationToken);
+        return await services.Tree.GetAsync(tree.Root, key, cancellationToken);
+    }
+
+    /// <summary>Keeps the tree while it is read, also when nobody has kept it since the snapshot was made.</summary>
+    private async ValueTask<TreeHold> OpenAsync(CancellationToken cancellationToken)
+    {
+        if (await services.Tree.TryHoldAsync(tree.Root, cancellationToken) is { } hold)
+        {
+            return hold;
+        }
+
+        return tree.Page is { } page
+            ? await services.Trees.OpenAsync(
+                page, await services.Graph.ReadAsync(Commit.Id, cancellationToken), cancellationToken)
+            : throw new MissingObjectException(tree.Root);
+    }
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_isDisposed, this);
 }
+
+/// <summary>The tree that a snapshot shows.</summary>
+/// <param name="Root">Its root.</param>
+/// <param name="Hold">Keeps it; ends with the snapshot.</param>
+/// <param name="Page">Whose commit's tree it is; null for a transaction's own.</param>
+internal sealed record SnapshotTree(ObjectId Root, TreeHold Hold, PageId? Page);

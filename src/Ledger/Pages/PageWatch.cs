@@ -14,6 +14,10 @@ internal sealed class PageWatch : IPageWatch
     private readonly Action<PageState> _release;
     private Commit _delivered;
 
+    // Keep the trees of the last change: of the state before it, and of the one after it.
+    private TreeHold _heldBefore = TreeHold.Stored;
+    private TreeHold _held;
+
     // Guarded by the page's gate.
     private bool _isEnumerated;
     private bool _isInside;
@@ -26,14 +30,15 @@ internal sealed class PageWatch : IPageWatch
     /// <param name="connection">Whose path is followed.</param>
     /// <param name="watches">Those of the connection.</param>
     /// <param name="beginning">The commit of <paramref name="initial"/>.</param>
+    /// <param name="hold">Keeps that commit's tree; ends with the watch.</param>
     /// <param name="initial">The state that the first change is counted from.</param>
     /// <param name="release">Lets go of the page.</param>
     public PageWatch(
         LedgerServices services, PageState page, PageConnection connection, PageWatches watches, Commit beginning,
-        IPageSnapshot initial, Action<PageState> release)
+        TreeHold hold, IPageSnapshot initial, Action<PageState> release)
     {
         (_services, _page, _connection, _watches) = (services, page, connection, watches);
-        (_delivered, Initial, _release) = (beginning, initial, release);
+        (_delivered, _held, Initial, _release) = (beginning, hold, initial, release);
     }
 
     /// <inheritdoc/>
@@ -77,6 +82,7 @@ internal sealed class PageWatch : IPageWatch
         await _services.Runtime.Enter();
         _watches.Remove(this);
         _page.Changed.Pulse();
+        LetGo();
         _release(_page);
     }
 
@@ -116,21 +122,73 @@ internal sealed class PageWatch : IPageWatch
     /// </summary>
     private async ValueTask<PageChange?> NextAsync(Commit commit, CancellationToken cancellationToken)
     {
-        var before = _delivered.Root;
-        var range = KeyRange.OfPrefix(Initial.Prefix);
-        var isChanged = before != commit.Root && await AnyAsync(
-            _services.Tree.DiffAsync(before, commit.Root, range, cancellationToken));
-        if (!isChanged)
+        var before = _delivered;
+        if (before.Root == commit.Root)
         {
             _delivered = commit;
             return null;
         }
 
+        var range = KeyRange.OfPrefix(Initial.Prefix);
+        var hold = await _services.Trees.OpenAsync(_page, commit, cancellationToken);
+        if (!await AnyAsync(DiffAsync(before, commit, range, cancellationToken)))
+        {
+            MoveTo(commit, hold, isChange: false);
+            return null;
+        }
+
         var info = await _connection.DescribeAsync(commit, cancellationToken);
-        _delivered = commit;
+        MoveTo(commit, hold, isChange: true);
+
+        // The watch keeps both trees until the next change is asked for; after that they are rebuilt if need be.
         return new PageChange(
-            new PageSnapshot(_services, info, commit.Root, Initial.Prefix),
-            token => ShowAsync(_services.Tree.DiffAsync(before, commit.Root, range, token), token));
+            new PageSnapshot(
+                _services, info, new SnapshotTree(commit.Root, TreeHold.Stored, _page.Id), Initial.Prefix),
+            token => ShowAsync(DiffAsync(before, commit, range, token), token));
+    }
+
+    private void MoveTo(Commit commit, TreeHold hold, bool isChange)
+    {
+        TreeHold dropped;
+        lock (_page.Gate)
+        {
+            _delivered = commit;
+            if (_isDisposed)
+            {
+                dropped = hold;
+            }
+            else if (isChange)
+            {
+                (dropped, _heldBefore, _held) = (_heldBefore, _held, hold);
+            }
+            else
+            {
+                (dropped, _held) = (_held, hold);
+            }
+        }
+
+        dropped.Dispose();
+    }
+
+    private void LetGo()
+    {
+        lock (_page.Gate)
+        {
+            _heldBefore.Dispose();
+            _held.Dispose();
+        }
+    }
+
+    private async IAsyncEnumerable<TreeDifference> DiffAsync(
+        Commit before, Commit after, KeyRange range, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var holdBefore = await _services.Trees.OpenAsync(_page, before, cancellationToken);
+        using var holdAfter = await _services.Trees.OpenAsync(_page, after, cancellationToken);
+        var differences = _services.Tree.DiffAsync(before.Root, after.Root, range, cancellationToken);
+        await foreach (var difference in differences)
+        {
+            yield return difference;
+        }
     }
 
     private static async ValueTask<bool> AnyAsync(IAsyncEnumerable<TreeDifference> differences)

@@ -15,6 +15,7 @@ internal sealed class Transaction : ITransaction
     private readonly PageConnection _connection;
     private readonly Branch _branch;
     private readonly Commit _base;
+    private readonly TreeHold _hold;
     private readonly SharedLease _lease;
     private readonly TransactionChanges _changes;
     private readonly Dictionary<Reference, ReferencedValue> _references = [];
@@ -22,11 +23,19 @@ internal sealed class Transaction : ITransaction
     private bool _isEnded;
 
     /// <summary>A transaction on a commit; its connection is pinned already.</summary>
+    /// <param name="services">The ledger's.</param>
+    /// <param name="page">The page.</param>
+    /// <param name="connection">Whose transaction it is.</param>
+    /// <param name="branch">Where the connection stands.</param>
+    /// <param name="pinned">The commit.</param>
+    /// <param name="hold">Keeps its tree; ends with the transaction.</param>
+    /// <param name="info">The commit as callers see it.</param>
     public Transaction(
         LedgerServices services, PageState page, PageConnection connection, Branch branch, Commit pinned,
-        CommitInfo info)
+        TreeHold hold, CommitInfo info)
     {
-        (_services, _page, _connection, _branch, _base) = (services, page, connection, branch, pinned);
+        (_services, _page, _connection, _branch) = (services, page, connection, branch);
+        (_base, _hold) = (pinned, hold);
         Base = info;
         _lease = new SharedLease(services.Store.BeginWrite());
         _changes = new TransactionChanges(services, _lease.Writer, TransactionChanges.SizeBytesMax);
@@ -113,11 +122,14 @@ internal sealed class Transaction : ITransaction
     {
         var ownPrefix = prefix.ToArray();
         using var turn = await TakeTurnAsync(cancellationToken);
-        var root = await _changes.ApplyAsync(_base.Root, cancellationToken);
+        using var batch = _services.Tree.WriteBack.BeginBatch();
+        var root = await _changes.ApplyAsync(_base.Root, batch, cancellationToken);
 
-        // The snapshot reads from the store alone, so that it can be used while the transaction writes on.
+        // The snapshot reads values from the store alone, so that it can be used while the transaction writes on.
         await _lease.Writer.WriteAheadAsync(cancellationToken);
-        return new PageSnapshot(_services, Base, root, ownPrefix, _lease.Hold());
+        var hold = await _services.Tree.TryHoldAsync(root, cancellationToken);
+        Invariant.Check(hold is not null);
+        return new PageSnapshot(_services, Base, new SnapshotTree(root, hold, Page: null), ownPrefix, _lease.Hold());
     }
 
     /// <inheritdoc/>
@@ -127,7 +139,8 @@ internal sealed class Transaction : ITransaction
     {
         message = CheckMessage(message);
         using var turn = await TakeTurnAsync(cancellationToken);
-        var root = await _changes.ApplyAsync(_base.Root, cancellationToken);
+        using var batch = _services.Tree.WriteBack.BeginBatch();
+        var root = await _changes.ApplyAsync(_base.Root, batch, cancellationToken);
         if (root == _base.Root)
         {
             await ConsumeReferencesAsync();
@@ -168,6 +181,7 @@ internal sealed class Transaction : ITransaction
     internal async Task RestoreAsync(Commit wanted, KeyRange range, CancellationToken cancellationToken)
     {
         using var turn = await TakeTurnAsync(cancellationToken);
+        using var hold = await _services.Trees.OpenAsync(_page.Id, wanted, cancellationToken);
         var differences = _services.Tree.DiffAsync(_base.Root, wanted.Root, range, cancellationToken);
         await foreach (var (key, _, value) in differences)
         {
@@ -241,6 +255,7 @@ internal sealed class Transaction : ITransaction
         }
 
         _references.Clear();
+        _hold.Dispose();
         await _lease.ReleaseAsync();
     }
 

@@ -72,13 +72,16 @@ internal sealed class TransactionChanges(LedgerServices services, IObjectWriter 
         return (IsCleared, null);
     }
 
-    /// <summary>The tree that the changes make of another one; its new nodes go into the lease.</summary>
-    public ValueTask<ObjectId> ApplyAsync(ObjectId root, CancellationToken cancellationToken)
+    /// <summary>The tree that the changes make of another one.</summary>
+    /// <param name="root">The other one; somebody holds it.</param>
+    /// <param name="batch">Takes the new nodes.</param>
+    /// <param name="cancellationToken">Cancels the work.</param>
+    public ValueTask<ObjectId> ApplyAsync(ObjectId root, NodeBatch batch, CancellationToken cancellationToken)
     {
         var before = IsCleared ? Tree.EmptyRoot : root;
         return _runs.Count == 0
-            ? services.Tree.ApplyAsync(before, Recent(), lease, cancellationToken)
-            : services.Tree.ApplyAsync(before, MergeAsync(cancellationToken), lease, cancellationToken);
+            ? services.Tree.ApplyAsync(before, Recent(), batch, cancellationToken)
+            : services.Tree.ApplyAsync(before, MergeAsync(cancellationToken), batch, cancellationToken);
     }
 
     private IEnumerable<TreeChange> Recent() => _recent.Select(pair => new TreeChange(pair.Key, pair.Value));

@@ -47,13 +47,16 @@ internal sealed class WriteQueue(LedgerRuntime runtime, Lock gate, Func<IReadOnl
         write.Failure?.Throw();
     }
 
+    /// <summary>Whether a write and all before it are acknowledged or have failed.</summary>
+    public bool HasEnded(long ticket) => Volatile.Read(ref _endedTicket) >= ticket;
+
     /// <summary>Completes when a write and all before it are acknowledged or have failed.</summary>
     public async ValueTask WaitAsync(long ticket, CancellationToken cancellationToken)
     {
         while (true)
         {
             var version = _ended.Version;
-            if (Volatile.Read(ref _endedTicket) >= ticket)
+            if (HasEnded(ticket))
             {
                 return;
             }

@@ -5,28 +5,30 @@ namespace Ledger.Trees;
 
 /// <summary>Reads nodes through the cache, and checks each against what its parent says of it.</summary>
 /// <param name="store">Where nodes are.</param>
-/// <param name="cache">The ledger's cache.</param>
-/// <param name="lease">Also sees the nodes that wait in this lease; null for none.</param>
-internal sealed class NodeReader(IObjectStore store, NodeCache cache, IObjectWriter? lease)
+/// <param name="cache">The ledger's cache; has nodes of the store alone.</param>
+/// <param name="dirty">The ledger's nodes that are not stored yet.</param>
+internal sealed class NodeReader(IObjectStore store, NodeCache cache, DirtyNodes dirty)
 {
-    /// <summary>The cache that is read through.</summary>
-    public NodeCache Cache => cache;
-
-    /// <summary>The same store and cache, and the nodes that wait in <paramref name="writer"/>.</summary>
-    public NodeReader Through(IObjectWriter writer) => new(store, cache, writer);
-
     /// <summary>Reads a node without knowing anything of it.</summary>
     /// <exception cref="MissingObjectException">The node is not in the store.</exception>
     /// <exception cref="CorruptObjectException">It is no node.</exception>
     public ValueTask<Node> ReadAsync(ObjectId id, CancellationToken cancellationToken)
     {
-        if (cache.TryGet(id, out var node))
+        if (TryGet(id, out var node))
         {
             return new ValueTask<Node>(node);
         }
 
         return id == Node.EmptyId ? new ValueTask<Node>(Node.Empty) : ReadStoredAsync(id, cancellationToken);
     }
+
+    /// <summary>Whether a node of the store is in memory.</summary>
+    public bool IsCached(ObjectId id) => id == Node.EmptyId || cache.TryGet(id, out _);
+
+    /// <summary>Whether a node is in the store, or was when it was last read; it is cached then.</summary>
+    /// <exception cref="CorruptObjectException">It is no node.</exception>
+    public async ValueTask<bool> IsStoredAsync(ObjectId id, CancellationToken cancellationToken) =>
+        IsCached(id) || await TryReadStoredAsync(id, cancellationToken) is not null;
 
     /// <summary>Reads the root of a tree.</summary>
     /// <exception cref="MissingObjectException">The node is not in the store.</exception>
@@ -46,10 +48,10 @@ internal sealed class NodeReader(IObjectStore store, NodeCache cache, IObjectWri
             ? new ValueTask<Node>(child)
             : ReadStoredChildAsync(parent, index, cancellationToken);
 
-    /// <summary>A root, if it is cached.</summary>
+    /// <summary>A root, if it is in memory.</summary>
     public bool TryReadRoot(ObjectId root, [NotNullWhen(true)] out Node? node)
     {
-        if (!cache.TryGet(root, out node))
+        if (!TryGet(root, out node))
         {
             return false;
         }
@@ -58,7 +60,7 @@ internal sealed class NodeReader(IObjectStore store, NodeCache cache, IObjectWri
         return true;
     }
 
-    /// <summary>A child of an inner node, if it is cached.</summary>
+    /// <summary>A child of an inner node, if it is in memory.</summary>
     public bool TryReadChild(Node parent, int index, [NotNullWhen(true)] out Node? child)
     {
         if (parent.TryGetLinked(index, out child))
@@ -67,13 +69,20 @@ internal sealed class NodeReader(IObjectStore store, NodeCache cache, IObjectWri
         }
 
         var reference = parent.ChildAt(index);
-        if (!cache.TryGetSlot(reference.Id, out var slot) || !slot.TryGet(out child))
+        if (cache.TryGetSlot(reference.Id, out var slot) && slot.TryGet(out child))
+        {
+            CheckChild(parent, index, reference, child);
+            parent.Link(index, slot);
+            return true;
+        }
+
+        // What is not stored yet has no place that could be remembered.
+        if (!dirty.TryGet(reference.Id, out child))
         {
             return false;
         }
 
         CheckChild(parent, index, reference, child);
-        parent.Link(index, slot);
         return true;
     }
 
@@ -128,14 +137,21 @@ internal sealed class NodeReader(IObjectStore store, NodeCache cache, IObjectWri
         return child;
     }
 
-    private async ValueTask<Node> ReadStoredAsync(ObjectId id, CancellationToken cancellationToken)
+    private async ValueTask<Node> ReadStoredAsync(ObjectId id, CancellationToken cancellationToken) =>
+        await TryReadStoredAsync(id, cancellationToken) ?? throw new MissingObjectException(id);
+
+    private async ValueTask<Node?> TryReadStoredAsync(ObjectId id, CancellationToken cancellationToken)
     {
-        // What waits in a lease is a view of its buffer, which it may use again; what a store returns stays.
-        var content = lease?.TryGetWaiting(id) is { } waiting
-            ? waiting.ToArray()
-            : await store.ReadAsync(ObjectKind.Node, id, cancellationToken) ?? throw new MissingObjectException(id);
+        if (await store.ReadAsync(ObjectKind.Node, id, cancellationToken) is not { } content)
+        {
+            return null;
+        }
+
         var node = NodeDecoder.Decode(content);
         cache.Add(id, node);
         return node;
     }
+
+    private bool TryGet(ObjectId id, [NotNullWhen(true)] out Node? node) =>
+        cache.TryGet(id, out node) || dirty.TryGet(id, out node);
 }

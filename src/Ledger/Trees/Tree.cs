@@ -16,54 +16,78 @@ internal sealed class Tree
     private readonly TreeSalt _salt;
 
     /// <summary>The trees in a store.</summary>
-    /// <param name="store">Where nodes are read.</param>
+    /// <param name="store">Where nodes are.</param>
     /// <param name="salt">The ledger's salt.</param>
     /// <param name="cacheSizeBytes">Bound on the memory of the node cache.</param>
-    public Tree(IObjectStore store, TreeSalt salt, long cacheSizeBytes)
-        : this(new NodeReader(store, new NodeCache(cacheSizeBytes), lease: null), salt)
+    /// <param name="limits">When new nodes are written; null for the limits of the format's defaults.</param>
+    /// <param name="isReadOnly">New nodes are never written.</param>
+    public Tree(
+        IObjectStore store, TreeSalt salt, long cacheSizeBytes, WriteBackLimits? limits = null,
+        bool isReadOnly = false)
     {
-    }
-
-    private Tree(NodeReader reader, TreeSalt salt)
-    {
-        _reader = reader;
+        var cache = new NodeCache(cacheSizeBytes);
         _salt = salt;
+        _reader = new NodeReader(store, cache, Dirty);
+        WriteBack = new NodeWriteBack(store, cache, Dirty, limits ?? WriteBackLimits.Default, isReadOnly);
     }
 
     /// <summary>Root of the tree without entries; a constant, never stored.</summary>
     public static ObjectId EmptyRoot => Node.EmptyId;
 
-    /// <summary>The same trees, and those whose nodes still wait in a lease.</summary>
-    /// <param name="writer">The lease; the result is used only as long as it is, and as it is, by one caller.</param>
-    public Tree Through(IObjectWriter writer) => new(_reader.Through(writer), _salt);
+    /// <summary>The nodes that are not stored yet.</summary>
+    public DirtyNodes Dirty { get; } = new();
 
-    /// <summary>The value of a key, or null when it has none. Completes at once when the nodes are cached.</summary>
-    public ValueTask<EntryValue?> GetAsync(
-        ObjectId root, ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
+    /// <summary>Stores them.</summary>
+    public NodeWriteBack WriteBack { get; }
+
+    /// <summary>Whether a root is in the store and in memory.</summary>
+    public bool IsCached(ObjectId root) => _reader.IsCached(root);
+
+    /// <summary>Keeps a tree at hand.</summary>
+    /// <returns>Null when the tree is not here: its nodes were never written, or are lost.</returns>
+    public async ValueTask<TreeHold?> TryHoldAsync(ObjectId root, CancellationToken cancellationToken)
     {
+        // Written between the two looks, it is found by the second; swept, it is found by neither.
+        return Dirty.TryHold(root) ??
+            (await _reader.IsStoredAsync(root, cancellationToken) ? TreeHold.Stored : null);
+    }
+
+    /// <summary>The value of a key, or null when it has none, if the nodes on the way are in memory.</summary>
+    /// <returns>False when one is not.</returns>
+    public bool TryGet(ObjectId root, ReadOnlySpan<byte> key, out EntryValue? value)
+    {
+        value = null;
         if (!_reader.TryReadRoot(root, out var node))
         {
-            return ReadAndGetAsync(root, key, cancellationToken);
+            return false;
         }
 
         while (!node.IsLeaf)
         {
-            var index = node.Find(key.Span);
+            var index = node.Find(key);
             if (index == node.Count)
             {
-                return default;
+                return true;
             }
 
             if (!_reader.TryReadChild(node, index, out var child))
             {
-                return ReadAndGetAsync(node, key, cancellationToken);
+                return false;
             }
 
             node = child;
         }
 
-        return new ValueTask<EntryValue?>(ValueIn(node, key.Span));
+        value = ValueIn(node, key);
+        return true;
     }
+
+    /// <summary>The value of a key, or null when it has none. Completes at once when the nodes are in memory.</summary>
+    public ValueTask<EntryValue?> GetAsync(
+        ObjectId root, ReadOnlyMemory<byte> key, CancellationToken cancellationToken) =>
+        TryGet(root, key.Span, out var value)
+            ? new ValueTask<EntryValue?>(value)
+            : ReadAndGetAsync(root, key, cancellationToken);
 
     /// <summary>The entries of a range, ascending by key, or descending when <paramref name="reverse"/>.</summary>
     public async IAsyncEnumerable<TreeEntry> ScanAsync(
@@ -109,21 +133,20 @@ internal sealed class Tree
         ObjectId left, ObjectId right, KeyRange range, CancellationToken cancellationToken) =>
         TreeDiff.RunAsync(_reader, left, right, range, cancellationToken);
 
-    /// <summary>Applies changes to a tree and writes the nodes that are new.</summary>
-    /// <param name="root">The tree to begin with; its nodes may still wait in <paramref name="writer"/>.</param>
+    /// <summary>Applies changes to a tree and makes the nodes that are new.</summary>
+    /// <param name="root">The tree to begin with; somebody holds it.</param>
     /// <param name="sortedChanges">Strictly ascending by key; a delete of an absent key does nothing.</param>
-    /// <param name="writer">Gets the new nodes, each before the one above it.</param>
-    /// <param name="cancellationToken">Leaves the lease with nodes that nothing names.</param>
+    /// <param name="batch">Gets the new nodes, each before the one above it.</param>
+    /// <param name="cancellationToken">Leaves the batch with nodes that nothing names.</param>
     /// <returns>The new root: the same for the same entries, so the old one when nothing changed.</returns>
     /// <exception cref="InvariantException">The changes are not in order.</exception>
     public async ValueTask<ObjectId> ApplyAsync(
         ObjectId root,
         IAsyncEnumerable<TreeChange> sortedChanges,
-        IObjectWriter writer,
+        NodeBatch batch,
         CancellationToken cancellationToken)
     {
-        var editor = new TreeEditor(
-            _reader.Through(writer), _salt, root, new LeaseNodeSink(writer, _reader.Cache));
+        var editor = new TreeEditor(_reader, _salt, root, batch);
         await foreach (var change in sortedChanges.WithCancellation(cancellationToken))
         {
             await editor.ApplyAsync(change, cancellationToken);
@@ -132,15 +155,14 @@ internal sealed class Tree
         return await editor.FinishAsync(cancellationToken);
     }
 
-    /// <inheritdoc cref="ApplyAsync(ObjectId, IAsyncEnumerable{TreeChange}, IObjectWriter, CancellationToken)"/>
+    /// <inheritdoc cref="ApplyAsync(ObjectId, IAsyncEnumerable{TreeChange}, NodeBatch, CancellationToken)"/>
     public async ValueTask<ObjectId> ApplyAsync(
         ObjectId root,
         IEnumerable<TreeChange> sortedChanges,
-        IObjectWriter writer,
+        NodeBatch batch,
         CancellationToken cancellationToken)
     {
-        var editor = new TreeEditor(
-            _reader.Through(writer), _salt, root, new LeaseNodeSink(writer, _reader.Cache));
+        var editor = new TreeEditor(_reader, _salt, root, batch);
         foreach (var change in sortedChanges)
         {
             await editor.ApplyAsync(change, cancellationToken);
@@ -156,12 +178,9 @@ internal sealed class Tree
     }
 
     private async ValueTask<EntryValue?> ReadAndGetAsync(
-        ObjectId root, ReadOnlyMemory<byte> key, CancellationToken cancellationToken) =>
-        await ReadAndGetAsync(await _reader.ReadRootAsync(root, cancellationToken), key, cancellationToken);
-
-    private async ValueTask<EntryValue?> ReadAndGetAsync(
-        Node node, ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
+        ObjectId root, ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
     {
+        var node = await _reader.ReadRootAsync(root, cancellationToken);
         while (!node.IsLeaf)
         {
             var index = node.Find(key.Span);

@@ -1,7 +1,9 @@
 using Ledger.Conformance;
 using Ledger.Objects;
 using Ledger.Pages;
+using Ledger.Objects.Segments;
 using Ledger.Runtime;
+using Ledger.Trees;
 using Xunit;
 using static Ledger.Conformance.PageText;
 
@@ -9,41 +11,33 @@ namespace Ledger.Tests.Pages;
 
 /// <summary>
 /// A scripted life of a repository that a crash ends at each operation of the disk, with each class of loss: what was
-/// acknowledged is there, transactions are whole or absent, and a verification is clean.
+/// acknowledged is there, transactions are whole or absent, and a verification is clean: it rebuilds the trees that were
+/// not stored and compares their roots.
 /// </summary>
 public sealed class PageCrashTests
 {
     private const string Home = "/disk/repository";
 
     [Theory]
-    [InlineData(Durability.Flushed)]
-    [InlineData(Durability.Buffered)]
+    [InlineData(Durability.Flushed, 1)]
+    [InlineData(Durability.Flushed, 3)]
+    [InlineData(Durability.Flushed, 1000)]
+    [InlineData(Durability.Buffered, 2)]
     public void A_crash_at_any_operation_loses_nothing_acknowledged_and_leaves_no_half_transaction(
-        Durability durability)
+        Durability durability, int commitsPerWriteBack)
     {
-        var whole = new Script(durability);
-        var wholeDisk = MakeDisk();
-        Assert.True(whole.Run(wholeDisk));
-        var operations = wholeDisk.Faults.OperationCount;
+        var (operations, problems) = Enumerate(durability, commitsPerWriteBack, PlantedBugs.None);
 
-        for (var operation = 1; operation <= operations; operation++)
-        {
-            var moment = (CrashMoment)(operation % 3);
-            var script = new Script(durability);
-            var disk = MakeDisk();
-            disk.Faults.CrashAt(operation, moment);
-            script.Run(disk);
-            foreach (var loss in Enum.GetValues<CrashLoss>())
-            {
-                var problem = script.Check(disk.CrashImage(loss, operation), loss != CrashLoss.KeepAll);
-
-                Assert.True(
-                    problem is null,
-                    $"Operation {operation} of {operations}, {moment}, {loss}, {durability}: {problem}");
-            }
-        }
-
+        Assert.True(problems.Count == 0, string.Join('\n', problems));
         Assert.InRange(operations, 40, 1000);
+    }
+
+    [Fact]
+    public void A_fold_on_the_wrong_base_is_found()
+    {
+        var (_, problems) = Enumerate(Durability.Flushed, 3, PlantedBugs.FoldOnWrongBase);
+
+        Assert.NotEmpty(problems);
     }
 
     [Fact]
@@ -74,6 +68,40 @@ public sealed class PageCrashTests
         Assert.Equal(times.Distinct().Order(), times);
     }
 
+    /// <summary>Crashes at each operation, until something is wrong.</summary>
+    private static (int Operations, List<string> Problems) Enumerate(
+        Durability durability, int commitsPerWriteBack, PlantedBugs bugs)
+    {
+        var options = new RepositoryOptions
+        {
+            Durability = durability,
+            WriteBackLimits = WriteBackLimits.Default with { Commits = commitsPerWriteBack },
+            Bugs = bugs,
+        };
+        var whole = new Script(options);
+        var wholeDisk = MakeDisk();
+        Assert.True(whole.Run(wholeDisk));
+        var operations = wholeDisk.Faults.OperationCount;
+        var problems = new List<string>();
+        for (var operation = 1; operation <= operations && problems.Count == 0; operation++)
+        {
+            var moment = (CrashMoment)(operation % 3);
+            var script = new Script(options);
+            var disk = MakeDisk();
+            disk.Faults.CrashAt(operation, moment);
+            script.Run(disk);
+            foreach (var loss in Enum.GetValues<CrashLoss>())
+            {
+                if (script.Check(disk.CrashImage(loss, operation), loss != CrashLoss.KeepAll) is { } problem)
+                {
+                    problems.Add($"Operation {operation} of {operations}, {moment}, {loss}, {durability}: {problem}");
+                }
+            }
+        }
+
+        return (operations, problems);
+    }
+
     private static FaultyFileSystem MakeDisk()
     {
         var disk = new FaultyFileSystem(seed: 1);
@@ -83,7 +111,7 @@ public sealed class PageCrashTests
     }
 
     /// <summary>Steps with the state after each; what was acknowledged when the process died.</summary>
-    private sealed class Script(Durability durability)
+    private sealed class Script(RepositoryOptions options)
     {
         private readonly List<string> _states = [""];
         private int _acknowledged;
@@ -121,7 +149,7 @@ public sealed class PageCrashTests
         /// <summary>Opens and compares, then adds a key; the second time that key alone is asked for.</summary>
         private async Task<string?> CheckAsync(LedgerRuntime runtime, int? least)
         {
-            await using var repository = await Repository.OpenAsync(Home, new() { Runtime = runtime });
+            await using var repository = await Repository.OpenAsync(Home, options with { Runtime = runtime });
             await using var page = await (await repository.GetLedgerAsync("notes")).GetPageAsync(PageId.Root);
             if (least is null)
             {
@@ -143,8 +171,7 @@ public sealed class PageCrashTests
 
         private async Task RunAsync(LedgerRuntime runtime)
         {
-            var options = new RepositoryOptions { Runtime = runtime, Durability = durability };
-            await using var repository = await Repository.OpenAsync(Home, options);
+            await using var repository = await Repository.OpenAsync(Home, options with { Runtime = runtime });
             var ledger = await repository.GetLedgerAsync("notes");
             await using var page = await ledger.GetPageAsync(PageId.Root);
             await StepAsync("a=1", () => page.PutAsync("a", "1"));
@@ -158,6 +185,15 @@ public sealed class PageCrashTests
             await runtime.Delay(TimeSpan.FromSeconds(2), default);
             await StepAsync("", () => page.ClearAsync());
             await StepAsync("d=6", () => page.PutAsync("d", "6"));
+
+            // A tree of two levels, and back: trees that are superseded before they are stored.
+            var many = Enumerable.Range(10, 40).Select(number => $"e{number}").ToList();
+            var value = new string('z', 200);
+            await StepAsync(
+                $"d=6,{string.Join(',', many.Select(key => $"{key}={value}"))}",
+                () => CommitAsync(page, [.. many.Select(key => (key, (string?)value))]));
+            await page.GetSnapshotAsync();
+            await StepAsync("d=6", () => CommitAsync(page, [.. many.Select(key => (key, (string?)null))]));
             var reference = await page.CreateReferenceAsync(new byte[100_000]);
             page.ReleaseReference(reference);
             var referenced = await page.CreateReferenceAsync(Bytes(new string('y', 70_000)));
@@ -182,7 +218,7 @@ public sealed class PageCrashTests
             _states.Add(after);
             await work();
             _acknowledged = _states.Count - 1;
-            _flushed = always || durability == Durability.Flushed ? _acknowledged : _flushed;
+            _flushed = always || options.Durability == Durability.Flushed ? _acknowledged : _flushed;
         }
 
         private static async Task CommitAsync(IPage page, params (string Key, string? Value)[] changes)

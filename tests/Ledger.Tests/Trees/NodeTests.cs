@@ -132,11 +132,11 @@ public sealed class NodeTests
 
             await using var writer = world.Store.BeginWrite();
             var root = await writer.PutAsync(ObjectKind.Node, builder.Build().Content, default);
+            await writer.CommitAsync(Durability.Buffered, default);
             var exception = await Record.ExceptionAsync(async () =>
             {
                 // From the right, so that the child on the right is checked first.
-                await foreach (var _ in world.NewTree().Through(writer)
-                    .ScanAsync(root, KeyRange.All, reverse: true, default))
+                await foreach (var _ in world.NewTree().ScanAsync(root, KeyRange.All, reverse: true, default))
                 {
                     continue;
                 }

@@ -21,12 +21,21 @@ internal sealed class TreeWorld(TreeSalt salt, long cacheSizeBytes = 64 * 1024 *
     /// <summary>The same store with an empty cache of the same size.</summary>
     public Tree NewTree() => new(Store, salt, cacheSizeBytes);
 
+    /// <summary>Applies changes and stores the new tree.</summary>
     public async Task<ObjectId> ApplyAsync(ObjectId root, IEnumerable<TreeChange> changes, Tree? tree = null)
     {
-        await using var writer = Store.BeginWrite();
-        var result = await (tree ?? Tree).ApplyAsync(root, changes, writer, default);
-        await writer.CommitAsync(Durability.Buffered, default);
-        return result;
+        tree ??= Tree;
+        using var hold = await EditAsync(tree, root, changes);
+        await tree.WriteBack.RunAsync(default);
+        return hold.Root;
+    }
+
+    /// <summary>Applies changes and keeps the new tree in memory.</summary>
+    public static async Task<HeldTree> EditAsync(Tree tree, ObjectId root, IEnumerable<TreeChange> changes)
+    {
+        using var batch = tree.WriteBack.BeginBatch();
+        var result = await tree.ApplyAsync(root, changes, batch, default);
+        return new HeldTree(result, (await tree.TryHoldAsync(result, default))!);
     }
 
     public Task<ObjectId> BuildAsync(IEnumerable<TreeEntry> entries) =>
@@ -55,6 +64,12 @@ internal sealed class TreeWorld(TreeSalt salt, long cacheSizeBytes = 64 * 1024 *
             id,
             value.SizeBytes);
     }
+}
+
+/// <summary>A root and the hold on it.</summary>
+internal sealed record HeldTree(ObjectId Root, TreeHold Hold) : IDisposable
+{
+    public void Dispose() => Hold.Dispose();
 }
 
 /// <summary>Order of keys as unsigned bytes.</summary>

@@ -78,4 +78,10 @@ internal enum PlantedBugs
 
     /// <summary>Segments whose records were copied are removed before the manifest lists the copies.</summary>
     RemoveBeforeListing = 1024,
+
+    /// <summary>A fold takes the empty tree for a head whose tree is not stored.</summary>
+    FoldOnWrongBase = 1 << 16,
+
+    /// <summary>A tree that was rebuilt from changes is not compared with the root of its commit.</summary>
+    SkipRootCheck = 1 << 17,
 }
