@@ -53,7 +53,9 @@ internal sealed class RefusingObjectStore(IObjectStore inner) : IObjectStore
             inner.DeleteRows(fromInclusive, toExclusive);
 
         public ValueTask WriteAheadAsync(CancellationToken cancellationToken) =>
-            inner.WriteAheadAsync(cancellationToken);
+            store.WriteAheadRefusal is { } refuse
+                ? ValueTask.FromException(refuse())
+                : inner.WriteAheadAsync(cancellationToken);
 
         public ValueTask CommitAsync(Durability durability, CancellationToken cancellationToken) =>
             store.Refusal?.Invoke(durability) is { } error

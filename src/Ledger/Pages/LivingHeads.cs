@@ -26,6 +26,15 @@ internal sealed class LivingHeads(DirtyNodes dirty, bool isReadOnly)
         }
     }
 
+    /// <summary>The roots that are held.</summary>
+    public List<ObjectId> ListRoots()
+    {
+        lock (_lock)
+        {
+            return [.. _pages.Values.SelectMany(branches => branches.Values).Select(hold => hold.Root)];
+        }
+    }
+
     /// <summary>A branch has a new head, or its tree was rebuilt; somebody holds it until this returns.</summary>
     public void Set(PageId page, uint branch, ObjectId root)
     {

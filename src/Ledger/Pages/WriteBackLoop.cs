@@ -18,7 +18,7 @@ internal sealed class WriteBackLoop(
 
     private readonly Lock _gate = new();
     private Task? _running;
-    private DateTimeOffset? _failedAt;
+    private long? _failedAt;
     private bool _isStopped;
 
     /// <summary>A commit was made.</summary>
@@ -49,13 +49,12 @@ internal sealed class WriteBackLoop(
         heads.Trim();
     }
 
-    /// <summary>Waits for what is running, and writes the rest; a store that refuses keeps what it has.</summary>
-    public async ValueTask DisposeAsync()
+    /// <summary>Waits for what is running.</summary>
+    public async ValueTask DrainAsync()
     {
         Task? running;
         lock (_gate)
         {
-            _isStopped = true;
             running = _running;
         }
 
@@ -63,10 +62,22 @@ internal sealed class WriteBackLoop(
         {
             await running;
         }
+    }
 
+    /// <summary>
+    /// Waits for what is running, and stores the trees of the heads; a store that refuses keeps what it has.
+    /// </summary>
+    public async ValueTask DisposeAsync()
+    {
+        lock (_gate)
+        {
+            _isStopped = true;
+        }
+
+        await DrainAsync();
         try
         {
-            await RunAsync(CancellationToken.None);
+            await writeBack.CloseAsync(heads.ListRoots(), CancellationToken.None);
         }
         catch (LedgerException exception) when (exception is not InvariantException)
         {
@@ -74,18 +85,14 @@ internal sealed class WriteBackLoop(
         }
     }
 
-    private bool IsTimeToTry()
-    {
-        // A clock that was set back must not make it wait for longer.
-        var since = runtime.Time.GetUtcNow() - _failedAt;
-        return since is null || since >= RetryDelay || since < TimeSpan.Zero;
-    }
+    private bool IsTimeToTry() =>
+        _failedAt is not { } failedAt || runtime.Time.GetElapsedTime(failedAt) >= RetryDelay;
 
     private async Task RunInBackgroundAsync()
     {
         // The one who commits goes on at once.
         await new YieldAwaitable(runtime.Scheduler);
-        DateTimeOffset? failedAt = null;
+        long? failedAt = null;
         try
         {
             await writeBack.RunIfDueAsync(CancellationToken.None);
@@ -95,12 +102,12 @@ internal sealed class WriteBackLoop(
         {
             // A supervisor: whatever it is, the nodes are in memory and follow from the log.
             LogMessages.WriteBackFailed(logger, exception);
-            failedAt = runtime.Time.GetUtcNow();
+            failedAt = runtime.Time.GetTimestamp();
         }
         catch (InvariantException fault)
         {
             LogMessages.WriteBackFailed(logger, fault);
-            failedAt = runtime.Time.GetUtcNow();
+            failedAt = runtime.Time.GetTimestamp();
         }
         finally
         {

@@ -61,16 +61,21 @@ internal sealed class DirtyNodes
     {
         lock (_lock)
         {
+            return Sweep([.. _held.Keys, .. _batches.SelectMany(batch => batch.Made)]);
+        }
+    }
+
+    /// <summary>Drops everything but some trees, held or not.</summary>
+    /// <inheritdoc cref="Sweep()" path="/returns"/>
+    public List<DirtyNode> Sweep(IReadOnlyCollection<ObjectId> roots)
+    {
+        lock (_lock)
+        {
             var living = new HashSet<ObjectId>();
             var levels = new List<DirtyNode>[NodeFormat.LevelMax + 1];
-            foreach (var root in _held.Keys)
+            foreach (var root in roots)
             {
                 Mark(root, living, levels);
-            }
-
-            foreach (var id in _batches.SelectMany(batch => batch.Made))
-            {
-                Mark(id, living, levels);
             }
 
             foreach (var (id, node) in _nodes)

@@ -60,7 +60,7 @@ internal sealed class NodeWriteBack(
         }
 
         var isFar = IsFar;
-        await RunAsync(() => isFar || dirty.SizeBytes > limits.SizeBytes / 4 * 3, cancellationToken);
+        await RunAsync(() => isFar || dirty.SizeBytes > limits.KeptSizeBytes, cancellationToken);
     }
 
     /// <summary>Writes until there is room for more.</summary>
@@ -80,6 +80,18 @@ internal sealed class NodeWriteBack(
     {
         using var turn = await _turns.AcquireAsync(cancellationToken);
         await RunAsync(static () => true, cancellationToken);
+    }
+
+    /// <summary>Writes some trees and drops everything else, held or not: nothing is used any more.</summary>
+    /// <exception cref="StoreUnavailableException">The store refuses; what it has is sound.</exception>
+    public async ValueTask CloseAsync(IReadOnlyCollection<ObjectId> roots, CancellationToken cancellationToken)
+    {
+        using var turn = await _turns.AcquireAsync(cancellationToken);
+        var nodes = dirty.Sweep(roots);
+        if (!isReadOnly)
+        {
+            await WriteAsync(nodes, cancellationToken);
+        }
     }
 
     private async ValueTask RunAsync(Func<bool> isToBeWritten, CancellationToken cancellationToken)

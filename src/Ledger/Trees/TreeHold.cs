@@ -1,3 +1,5 @@
+using Ledger.Objects;
+
 namespace Ledger.Trees;
 
 /// <summary>Keeps the nodes of one tree at hand until it is disposed of. Safe for concurrent use.</summary>
@@ -12,6 +14,9 @@ internal sealed class TreeHold : IDisposable
 
     /// <summary>A holder that <see cref="DirtyNodes"/> has counted.</summary>
     public TreeHold(DirtyNodes? owner, HeldRoot? held) => (_owner, _held) = (owner, held);
+
+    /// <summary>The root; none for <see cref="Stored"/>.</summary>
+    public ObjectId Root => _held?.Root ?? default;
 
     /// <summary>True when the tree is in the store: the hold protects nothing any more.</summary>
     public bool IsStored => _held is not { IsStored: false };

@@ -9,6 +9,9 @@ internal sealed record WriteBackLimits(long SizeBytes, long Changes, long Commit
     /// <summary>Those of pages.md: they also bound what a crash leaves to be rebuilt.</summary>
     public static readonly WriteBackLimits Default = new(64L << 20, 100_000, 1_000);
 
-    /// <summary>Memory at which whoever makes a node waits until some are written.</summary>
-    public long FullSizeBytes => SizeBytes + SizeBytes / 2;
+    /// <summary>Memory at which whoever makes one more node waits until some are written.</summary>
+    public long FullSizeBytes => SizeBytes + SizeBytes / 4;
+
+    /// <summary>Memory that is left as it is when dropping what nobody needs has made so much room.</summary>
+    public long KeptSizeBytes => SizeBytes - SizeBytes / 8;
 }
