@@ -24,7 +24,8 @@ public sealed record RepositoryOptions
 
     /// <summary>Bytes of tree nodes that are stored and kept in memory, for each ledger; at least 1 MiB.</summary>
     /// <remarks>
-    /// New nodes count separately: they are in memory until they are stored, 80 MiB for each ledger at most. So a ledger
+    /// New nodes count separately: they are in memory until they are stored, 80 MiB for each ledger at most. So a
+    /// ledger
     /// takes this, and 80 MiB while much is written, and 8 MiB for each open transaction, and 16 MiB for each page
     /// whose journal is being folded, at most; an idle one takes what was read of it.
     /// </remarks>

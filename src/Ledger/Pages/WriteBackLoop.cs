@@ -5,7 +5,9 @@ using Microsoft.Extensions.Logging;
 namespace Ledger.Pages;
 
 /// <summary>Writes back the nodes of a ledger when enough have gathered, beside those who commit.</summary>
-/// <remarks>Nothing is lost when it fails: nodes follow from the log. The next commit after a while tries again.</remarks>
+/// <remarks>
+/// Nothing is lost when it fails: nodes follow from the log. The next commit after a while tries again.
+/// </remarks>
 /// <param name="runtime">The seams.</param>
 /// <param name="writeBack">What it runs.</param>
 /// <param name="heads">Told what is stored.</param>

@@ -215,7 +215,8 @@ public sealed class PageWriteBackTests : IAsyncDisposable
     {
         var refusing = new RefusingObjectStore(_memory);
         var ledger = await LedgerStore.OpenAsync(
-            SystemRuntime.Create(), new KeptObjectStore(refusing), Settings(), Options(WriteBackLimits.Default), default);
+            SystemRuntime.Create(), new KeptObjectStore(refusing), Settings(), Options(WriteBackLimits.Default),
+            default);
         await using var page = await ledger.GetPageAsync(PageId.Root);
         await page.PutAsync("a", "1");
         await page.ShowAsync();
@@ -353,7 +354,9 @@ public sealed class PageWriteBackTests : IAsyncDisposable
     private static async Task AssertSoundAsync(LedgerStore ledger) =>
         Assert.Empty((await VerifyAsync(ledger)).Problems);
 
-    /// <summary>The ledger in the store as it is; a ledger opened before is as if its process had been killed.</summary>
+    /// <summary>
+    /// The ledger in the store as it is; a ledger opened before is as if its process had been killed.
+    /// </summary>
     private Task<LedgerStore> OpenAsync(WriteBackLimits? limits = null) => LedgerStore.OpenAsync(
         SystemRuntime.Create(), new KeptObjectStore(_observed), Settings(),
         Options(limits ?? WriteBackLimits.Default), default);
