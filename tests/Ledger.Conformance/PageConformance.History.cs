@@ -1,5 +1,6 @@
 using Ledger.Commits;
 using Ledger.Pages;
+using Ledger.Pages.Merging;
 using Xunit;
 using static Ledger.Conformance.PageText;
 
@@ -153,6 +154,7 @@ public abstract partial class PageConformance
     public async Task A_transaction_that_commits_after_the_page_moved_diverges_and_both_heads_are_kept()
     {
         var ledger = await OpenLedgerAsync();
+        ledger.SetConflictResolver(MergePolicy.None);
         var page = await ledger.GetPageAsync(PageId.Root);
         var other = await ledger.GetPageAsync(PageId.Root);
         await page.PutAsync("base", "0");
@@ -177,7 +179,9 @@ public abstract partial class PageConformance
 
         await page.PutAsync("mine", "5");
         await ledger.DisposeAsync();
-        await using var reopened = await OpenPageAsync();
+        ledger = await OpenLedgerAsync();
+        ledger.SetConflictResolver(MergePolicy.None);
+        await using var reopened = await ledger.GetPageAsync(PageId.Root);
         Assert.Equal("base=0,mine=5", await reopened.ShowAsync());
         Assert.Equal(2, (await reopened.GetHeadsAsync()).Count);
     }

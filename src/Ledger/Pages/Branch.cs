@@ -11,6 +11,7 @@ namespace Ledger.Pages;
 internal sealed class Branch(uint number, Commit head, ulong covered)
 {
     private ulong _lastSequence = covered;
+    private Branch? _mergedInto;
 
     /// <summary>Names it among the page's branches.</summary>
     public uint Number { get; } = number;
@@ -28,6 +29,21 @@ internal sealed class Branch(uint number, Commit head, ulong covered)
     /// The changes that are being folded, between <see cref="Head"/> and <see cref="Active"/>; or null.
     /// </summary>
     public JournalLayer? Frozen { get; private set; }
+
+    /// <summary>The branch that this one has become part of through merges, or itself.</summary>
+    public Branch Living
+    {
+        get
+        {
+            var branch = this;
+            while (branch._mergedInto is { } next)
+            {
+                branch = next;
+            }
+
+            return branch;
+        }
+    }
 
     /// <summary>True when nothing is on top of <see cref="Head"/>.</summary>
     public bool IsClean => Frozen is null && Active.IsEmpty;
@@ -76,5 +92,23 @@ internal sealed class Branch(uint number, Commit head, ulong covered)
         Head = commit;
         Covered = covered;
         Frozen = null;
+    }
+
+    /// <summary>A merge has become the head, with these entries of both branches on top.</summary>
+    public void Rebase(Commit commit, ulong covered, IEnumerable<(ulong Sequence, Rows.JournalRow Row)> entries)
+    {
+        Invariant.Check(Frozen is null);
+        (Head, Covered, Active) = (commit, covered, new JournalLayer());
+        foreach (var (sequence, row) in entries)
+        {
+            Restore(sequence, row);
+        }
+    }
+
+    /// <summary>A merge has made this branch part of another one: nothing is written to it any more.</summary>
+    public void MergeInto(Branch other)
+    {
+        Invariant.Check(other != this);
+        _mergedInto = other;
     }
 }

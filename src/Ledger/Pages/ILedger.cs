@@ -1,3 +1,5 @@
+using Ledger.Pages.Merging;
+
 namespace Ledger.Pages;
 
 /// <summary>One application's namespace in a repository: a set of pages. Safe for concurrent use.</summary>
@@ -27,4 +29,20 @@ public interface ILedger
     /// </summary>
     /// <returns>False when the page is not stored.</returns>
     Task<bool> DeletePageAsync(PageId id, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Says how the heads of every page without a policy of its own are merged, until it is said anew.
+    /// </summary>
+    /// <remarks>
+    /// Not stored: an application says it after each opening. A merge that is running is given up and begun again.
+    /// </remarks>
+    /// <param name="policy">The policy; <see cref="MergePolicy.LastOneWins"/> unless it was ever said.</param>
+    /// <param name="resolver">What the policy calls; null for one that calls none.</param>
+    /// <param name="timeout">How long the resolver may take: up to 30 days, or infinite. Null: one minute.</param>
+    void SetConflictResolver(MergePolicy policy, IConflictResolver? resolver = null, TimeSpan? timeout = null);
+
+    /// <summary>Says how the heads of one page are merged, until it is said anew.</summary>
+    /// <inheritdoc cref="SetConflictResolver(MergePolicy, IConflictResolver?, TimeSpan?)"/>
+    void SetConflictResolver(
+        PageId page, MergePolicy policy, IConflictResolver? resolver = null, TimeSpan? timeout = null);
 }

@@ -1,6 +1,7 @@
 using System.IO.Pipelines;
 using Ledger.Commits;
 using Ledger.Objects;
+using Ledger.Pages.Merging;
 using Ledger.Trees;
 
 namespace Ledger.Pages;
@@ -102,7 +103,7 @@ public interface IPage : IAsyncDisposable
         ReadOnlyMemory<byte> prefix = default, CancellationToken cancellationToken = default);
 
     /// <summary>This connection's history, newest first, beginning with the current state.</summary>
-    /// <param name="from">Begins here instead.</param>
+    /// <param name="from">Begins here instead: a commit of this history, or another head of the page.</param>
     /// <param name="limit">At most so many; null for all.</param>
     /// <param name="cancellationToken">Ends the enumeration.</param>
     /// <exception cref="UnknownCommitException"><paramref name="from"/> is not in this connection's
@@ -128,4 +129,35 @@ public interface IPage : IAsyncDisposable
 
     /// <summary>The heads of the page, oldest first. More than one while histories have diverged.</summary>
     Task<IReadOnlyList<CommitInfo>> GetHeadsAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Completes when no merge of this page is running, waiting to be tried again, or needed under its policy.
+    /// </summary>
+    /// <returns>True when anything was merged meanwhile. Under <see cref="MergePolicy.None"/> false, at once.</returns>
+    Task<bool> WaitForMergesAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Merges the heads into one because the application asks for it, whatever the policy.</summary>
+    /// <remarks>Each merge is a commit of this device. Durable as the repository says when the call returns.</remarks>
+    /// <param name="resolver">Called for every two heads, oldest first, without a bound on its time; null takes the
+    /// newest writer of each key.</param>
+    /// <param name="message">Kept with each merge: at most 4,096 bytes of UTF-8; null for none.</param>
+    /// <param name="cancellationToken">Leaves the heads that are not merged yet.</param>
+    /// <returns>The one head that is left; the present one when there was one only.</returns>
+    Task<CommitId> MergeHeadsAsync(
+        IConflictResolver? resolver = null, string? message = null, CancellationToken cancellationToken = default);
+
+    /// <summary>The merges in this connection's history that decided a key, newest first.</summary>
+    IAsyncEnumerable<MergeExplanation> ExplainAsync(
+        ReadOnlyMemory<byte> key, CancellationToken cancellationToken = default);
+
+    /// <summary>Makes a merge of this connection's history again, and changes nothing.</summary>
+    /// <param name="merge">A commit with two parents.</param>
+    /// <param name="resolver">Called as the merge's policy says; null takes the newest writer of each key.</param>
+    /// <param name="cancellationToken">Ends the enumeration.</param>
+    /// <returns>The keys that come out otherwise, ascending: before is what the merge has. None when the resolver is
+    /// deterministic.</returns>
+    /// <exception cref="UnknownCommitException">The commit is not in this connection's history.</exception>
+    /// <exception cref="ArgumentException">The commit does not have two parents.</exception>
+    IAsyncEnumerable<EntryChange> ReplayAsync(
+        CommitId merge, IConflictResolver? resolver = null, CancellationToken cancellationToken = default);
 }

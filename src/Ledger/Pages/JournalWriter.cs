@@ -86,6 +86,7 @@ internal sealed class JournalWriter(LedgerServices services, PageState page)
                     continue;
                 }
 
+                write.Branch = write.Branch.Living;
                 write.Sequence = write.Branch.NextSequence();
                 write.Row = new JournalRow(page.Clock.Issue(), page.WallClockMs(), null);
                 accepted.Add(write);

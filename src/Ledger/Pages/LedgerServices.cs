@@ -1,6 +1,7 @@
 using Ledger.Commits;
 using Ledger.Objects;
 using Ledger.Objects.Segments;
+using Ledger.Pages.Merging;
 using Ledger.Runtime;
 using Ledger.Trees;
 using Microsoft.Extensions.Logging;
@@ -36,6 +37,15 @@ internal sealed class LedgerServices
 
     /// <summary>Folds the journals of pages that are not read.</summary>
     public required FoldLoop Folds { get; init; }
+
+    /// <summary>How heads are merged.</summary>
+    public MergePolicies Policies { get; } = new();
+
+    /// <summary>Keeps a page open.</summary>
+    public required Action<PageState> Hold { get; init; }
+
+    /// <summary>Ends <see cref="Hold"/>.</summary>
+    public required Action<PageState> Release { get; init; }
 
     /// <summary>This device.</summary>
     public required DeviceId Device { get; init; }

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Ledger.Commits;
 using Ledger.Objects;
 using Ledger.Objects.Segments;
+using Ledger.Pages.Merging;
 using Ledger.Pages.Rows;
 using Ledger.Runtime;
 using Ledger.Trees;
@@ -33,6 +34,8 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
             Graph = new CommitGraph(runtime, store),
             Values = new PageValues(runtime, store, new ContentChunker(settings.Chunks)),
             References = new ReferenceTable(runtime),
+            Hold = Hold,
+            Release = Release,
             Folds = new FoldLoop(runtime, options.Logger, Hold, Release),
             Device = options.Device,
             Durability = options.Durability,
@@ -169,6 +172,23 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
         }
     }
 
+    /// <inheritdoc/>
+    public void SetConflictResolver(MergePolicy policy, IConflictResolver? resolver = null, TimeSpan? timeout = null)
+    {
+        ThrowIfDisposed();
+        _services.Policies.Set(MergeSettings.Create(policy, resolver, timeout));
+        RestartMerges(null);
+    }
+
+    /// <inheritdoc/>
+    public void SetConflictResolver(
+        PageId page, MergePolicy policy, IConflictResolver? resolver = null, TimeSpan? timeout = null)
+    {
+        ThrowIfDisposed();
+        _services.Policies.Set(page, MergeSettings.Create(policy, resolver, timeout));
+        RestartMerges(page);
+    }
+
     /// <summary>
     /// Waits for what is on its way, stores the trees of the heads, and closes the store. Journals stay as they are:
     /// they are durable.
@@ -192,12 +212,27 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
         foreach (var page in pages)
         {
             page.Close();
+            await page.Merger.StopAsync();
             await page.Commits.DrainAsync();
         }
 
         await _services.WriteBacks.DisposeAsync();
         await _services.References.DisposeAsync();
         await _services.Store.DisposeAsync();
+    }
+
+    private void RestartMerges(PageId? only)
+    {
+        PageState[] pages;
+        lock (_gate)
+        {
+            pages = [.. _pages.Values.Where(page => only is not { } id || page.Id == id)];
+        }
+
+        foreach (var page in pages)
+        {
+            page.Merger.Restart();
+        }
     }
 
     private async IAsyncEnumerable<PageId> ReadPagesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
@@ -233,6 +268,7 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
         try
         {
             await page.LoadAsync(cancellationToken);
+            page.Merger.Touch();
             isLoaded = true;
             return page;
         }
@@ -255,14 +291,22 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
 
     private void Release(PageState page)
     {
+        bool isAlone;
         lock (_gate)
         {
             page.Users--;
             Invariant.Check(page.Users >= 0);
+            isAlone = page.Users == 1;
             if (page.Users == 0)
             {
                 Forget(page);
             }
+        }
+
+        if (isAlone)
+        {
+            // Perhaps it is the merger that is left, which is not worth keeping a page open for.
+            page.Merger.Leave();
         }
     }
 

@@ -67,6 +67,24 @@ internal sealed class LivingHeads(DirtyNodes dirty, bool isReadOnly)
         }
     }
 
+    /// <summary>A branch has become part of another one.</summary>
+    public void Remove(PageId page, uint branch)
+    {
+        lock (_lock)
+        {
+            if (!_pages.TryGetValue(page, out var branches) || !branches.Remove(branch, out var hold))
+            {
+                return;
+            }
+
+            hold.Dispose();
+            if (branches.Count == 0)
+            {
+                _pages.Remove(page);
+            }
+        }
+    }
+
     /// <summary>A page was deleted.</summary>
     public void Remove(PageId page)
     {

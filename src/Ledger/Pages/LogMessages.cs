@@ -28,4 +28,16 @@ internal static partial class LogMessages
     /// <summary>Nodes could not be written; they are in memory, and follow from the log.</summary>
     [LoggerMessage(EventId = 204, Level = LogLevel.Warning, Message = "Tree nodes could not be written back.")]
     public static partial void WriteBackFailed(ILogger logger, Exception exception);
+
+    /// <summary>A resolver that was given up has failed afterwards.</summary>
+    [LoggerMessage(
+        EventId = 210, Level = LogLevel.Warning,
+        Message = "A resolver that was not waited for any more failed on page {Page}.")]
+    public static partial void ResolverLate(ILogger logger, PageId page, Exception exception);
+
+    /// <summary>A merge failed; it is tried again.</summary>
+    [LoggerMessage(
+        EventId = 211, Level = LogLevel.Warning,
+        Message = "The heads of page {Page} could not be merged; tried again in {Delay}.")]
+    public static partial void MergeFailed(ILogger logger, PageId page, TimeSpan delay, Exception exception);
 }

@@ -26,6 +26,7 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
         lock (page.Gate)
         {
             page.ThrowIfUnusable();
+            branch = branch.Living;
             if (branch.IsClean)
             {
                 return branch.Head;
@@ -126,6 +127,15 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
         return wasStored;
     }
 
+    /// <summary>Runs a piece of work between folds and transactions.</summary>
+    /// <param name="work">The work.</param>
+    /// <param name="cancellationToken">Cancels the wait for those that are running.</param>
+    public async Task InTurnAsync(Func<Task> work, CancellationToken cancellationToken)
+    {
+        using var turn = await _turns.AcquireAsync(cancellationToken);
+        await work();
+    }
+
     /// <summary>Completes when no write, fold or transaction is on its way any more.</summary>
     public async Task DrainAsync()
     {
@@ -133,13 +143,15 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
         await RunExclusivelyAsync(() => Task.CompletedTask);
     }
 
-    private async Task<Commit> FoldInTurnAsync(Branch branch, CancellationToken cancellationToken)
+    /// <summary><see cref="FoldAsync"/> for work that runs in turn already.</summary>
+    internal async Task<Commit> FoldInTurnAsync(Branch branch, CancellationToken cancellationToken)
     {
         JournalLayer layer;
         Commit parent;
         lock (page.Gate)
         {
             page.ThrowIfUnusable();
+            branch = branch.Living;
             if (branch.IsClean)
             {
                 return branch.Head;
@@ -238,21 +250,23 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
         Commit? made = null;
         await RunExclusivelyAsync(async () =>
         {
+            Branch branch;
             lock (page.Gate)
             {
                 page.ThrowIfUnusable();
-                if (pending.Branch.Head.Id != pending.Base.Id || !pending.Branch.IsClean)
+                branch = pending.Branch.Living;
+                if (branch.Head.Id != pending.Base.Id || !branch.IsClean)
                 {
                     return;
                 }
             }
 
-            var commit = await WriteAsync(pending, pending.Branch.Number, pending.Branch.Covered);
+            var commit = await WriteAsync(pending, branch.Number, branch.Covered);
             lock (page.Gate)
             {
-                Advance(pending.Branch, commit, pending.Branch.Covered);
+                Advance(branch, commit, branch.Covered);
                 page.MarkStored();
-                pending.Installed(pending.Branch);
+                pending.Installed(branch);
             }
 
             made = commit;
@@ -282,6 +296,7 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
             }
         });
         page.Changed.Pulse();
+        page.Merger.Touch();
         Invariant.Check(made is not null);
         return made;
     }
@@ -334,7 +349,8 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
             RowKeys.Commit(page.Id, commit.Id), new CommitRow(page.Incarnation, parent.Id, changes).Encode());
     }
 
-    private async Task RunExclusivelyAsync(Func<Task> work)
+    /// <summary>Runs a write alone, in the order of the page's writes.</summary>
+    internal async Task RunExclusivelyAsync(Func<Task> work)
     {
         var write = new ExclusiveWrite(work);
         lock (page.Gate)

@@ -13,7 +13,7 @@ namespace Ledger.Pages;
 /// Each method does what decides its place in the order of calls before it first awaits, so that calls which are not
 /// awaited take effect in the order in which they were made.
 /// </remarks>
-internal sealed class PageConnection : IPage
+internal sealed partial class PageConnection : IPage
 {
     private readonly LedgerServices _services;
     private readonly PageState _page;
@@ -21,7 +21,7 @@ internal sealed class PageConnection : IPage
     private readonly PageWatches _watches;
     private readonly Action<PageState> _hold;
     private readonly Action<PageState> _release;
-    private Branch _branch;
+    private Branch _standsOn;
     private long _lastTicket;
 
     // What holds the right to the one transaction: a token while it is being opened, then the transaction.
@@ -42,12 +42,15 @@ internal sealed class PageConnection : IPage
         _watches = new PageWatches(page);
         lock (page.Gate)
         {
-            _branch = page.NewestBranch();
+            _standsOn = page.NewestBranch();
         }
     }
 
     /// <inheritdoc/>
     public PageId Id => _page.Id;
+
+    // Merges move the connection along; under the page's gate.
+    private Branch Branch => _standsOn = _standsOn.Living;
 
     /// <inheritdoc/>
     public Task PutAsync(
@@ -169,9 +172,9 @@ internal sealed class PageConnection : IPage
         lock (_page.Gate)
         {
             ThrowIfUnusable();
-            commit = _pinned ?? _branch.Head;
+            commit = _pinned ?? Branch.Head;
             value = null;
-            if (_pinned is null && _branch.TryGet(key, out value))
+            if (_pinned is null && Branch.TryGet(key, out value))
             {
                 return true;
             }
@@ -246,7 +249,7 @@ internal sealed class PageConnection : IPage
             lock (_page.Gate)
             {
                 ThrowIfUnusable();
-                var transaction = new Transaction(_services, _page, this, _branch, pinned, hold, info);
+                var transaction = new Transaction(_services, _page, this, Branch, pinned, hold, info);
                 _transaction = opened = transaction;
                 return transaction;
             }
@@ -256,7 +259,7 @@ internal sealed class PageConnection : IPage
             if (opened is null)
             {
                 hold?.Dispose();
-                EndTransaction(opening, _branch);
+                EndTransaction(opening, _standsOn);
             }
         }
     }
@@ -350,7 +353,7 @@ internal sealed class PageConnection : IPage
         }
 
         var infos = new List<CommitInfo>();
-        foreach (var head in heads.OrderBy(head => head.Timestamp).ThenBy(head => head.Id))
+        foreach (var head in heads.Distinct().OrderBy(head => head.Timestamp).ThenBy(head => head.Id))
         {
             infos.Add(await _history.DescribeAsync(head, cancellationToken));
         }
@@ -399,7 +402,7 @@ internal sealed class PageConnection : IPage
 
             _transaction = null;
             _pinned = null;
-            _branch = branch;
+            _standsOn = branch;
         }
 
         _page.Changed.Pulse();
@@ -419,7 +422,7 @@ internal sealed class PageConnection : IPage
                 return pinned;
             }
 
-            branch = _branch;
+            branch = Branch;
         }
 
         var head = await _page.Commits.FoldAsync(branch, cancellationToken);
@@ -439,10 +442,10 @@ internal sealed class PageConnection : IPage
     {
         while (true)
         {
-            var head = await _page.Commits.FoldAsync(_branch, cancellationToken);
+            var head = await _page.Commits.FoldAsync(_standsOn, cancellationToken);
             lock (_page.Gate)
             {
-                if (_branch.Head.Id == head.Id)
+                if (Branch.Head.Id == head.Id)
                 {
                     return _pinned = head;
                 }
@@ -461,7 +464,7 @@ internal sealed class PageConnection : IPage
                 throw new TransactionOpenException(Id);
             }
 
-            write.Branch = _branch;
+            write.Branch = Branch;
             _page.Writes.Enqueue(write);
             _lastTicket = write.Ticket;
         }
@@ -533,7 +536,7 @@ internal sealed class PageConnection : IPage
                 return pinned;
             }
 
-            branch = _branch;
+            branch = Branch;
         }
 
         return await _page.Commits.FoldAsync(branch, cancellationToken);

@@ -73,7 +73,8 @@ internal sealed class PageHistory(LedgerServices services, PageId page)
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var head = await connection.ReadHeadAsync(cancellationToken);
-        var first = from is { } id ? await FindAsync(head, id, cancellationToken) : head;
+        var first = from is not { } id ? head
+            : connection.FindHead(id) ?? await FindAsync(head, id, cancellationToken);
         var left = limit ?? int.MaxValue;
         await foreach (var commit in services.Graph.LogAsync(first, cancellationToken))
         {

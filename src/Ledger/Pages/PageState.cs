@@ -1,5 +1,6 @@
 using Ledger.Commits;
 using Ledger.Objects;
+using Ledger.Pages.Merging;
 using Ledger.Pages.Rows;
 using Ledger.Runtime;
 
@@ -29,6 +30,7 @@ internal sealed class PageState
         var writer = new JournalWriter(services, this);
         Writes = new WriteQueue(services.Runtime, Gate, writer.WriteAsync);
         Commits = new PageCommits(services, this);
+        Merger = new PageMerger(services, this);
     }
 
     /// <summary>The page.</summary>
@@ -65,6 +67,12 @@ internal sealed class PageState
 
     /// <summary>True once the page was deleted: nothing is written under this state any more.</summary>
     public bool IsDeleted { get; private set; }
+
+    /// <summary>Merges the branches.</summary>
+    public PageMerger Merger { get; }
+
+    /// <summary>False once the page was deleted, stopped, or closed with its ledger; under the gate.</summary>
+    public bool IsUsable => !_isClosed && !IsDeleted && _fault is null;
 
     /// <summary>The branches; read under the gate.</summary>
     public IReadOnlyList<Branch> Branches => _branches;
@@ -106,6 +114,13 @@ internal sealed class PageState
         var branch = new Branch(number, head, 0);
         _branches.Add(branch);
         return branch;
+    }
+
+    /// <summary>A branch has become part of another one, under the gate.</summary>
+    public void RemoveBranch(Branch branch, Branch into)
+    {
+        Invariant.Check(_branches.Remove(branch));
+        branch.MergeInto(into);
     }
 
     /// <summary>The number of a branch to be made, under the gate.</summary>

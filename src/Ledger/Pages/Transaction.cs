@@ -259,7 +259,9 @@ internal sealed class Transaction : ITransaction
         await _lease.ReleaseAsync();
     }
 
-    private static string? CheckMessage(string? message)
+    /// <summary>The message of a commit; null for none.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is too long.</exception>
+    internal static string? CheckMessage(string? message)
     {
         if (string.IsNullOrEmpty(message))
         {

@@ -43,6 +43,17 @@ internal sealed class TransactionChanges(LedgerServices services, IObjectWriter 
         _sizeBytes += EntryOverheadBytes + key.Length + (value?.Inline.Length ?? 0);
     }
 
+    /// <summary>Lays a stored list over what there is; it is read where it is.</summary>
+    public async ValueTask AddAsync(ChangeList list, CancellationToken cancellationToken)
+    {
+        if (_recent.Count > 0)
+        {
+            await SpillAsync(cancellationToken);
+        }
+
+        _runs.Add(list);
+    }
+
     /// <summary>Removes every key.</summary>
     public void Clear()
     {
@@ -83,6 +94,10 @@ internal sealed class TransactionChanges(LedgerServices services, IObjectWriter 
             ? services.Tree.ApplyAsync(before, Recent(), batch, cancellationToken)
             : services.Tree.ApplyAsync(before, MergeAsync(cancellationToken), batch, cancellationToken);
     }
+
+    /// <summary>The last change of each key, ascending by key.</summary>
+    public IAsyncEnumerable<TreeChange> ReadAsync(CancellationToken cancellationToken) =>
+        _runs.Count == 0 ? Recent().ToAsyncEnumerable() : MergeAsync(cancellationToken);
 
     private IEnumerable<TreeChange> Recent() => _recent.Select(pair => new TreeChange(pair.Key, pair.Value));
 

@@ -12,6 +12,7 @@ internal static class RowKeys
     private const byte HeadKind = (byte)'h';
     private const byte CommitKind = (byte)'c';
     private const byte JournalKind = (byte)'j';
+    private const byte MergeNoteKind = (byte)'m';
     private const int PagePrefixSizeBytes = 1 + PageId.SizeBytes;
 
     /// <summary>The ledger's settings.</summary>
@@ -38,12 +39,10 @@ internal static class RowKeys
     public static byte[] Commits(PageId page) => Of(CommitKind, page, 0);
 
     /// <summary>A commit of a page.</summary>
-    public static byte[] Commit(PageId page, CommitId commit)
-    {
-        var key = Of(CommitKind, page, ObjectId.HashSizeBytes);
-        commit.Value.CopyHashTo(key.AsSpan(PagePrefixSizeBytes));
-        return key;
-    }
+    public static byte[] Commit(PageId page, CommitId commit) => OfCommit(CommitKind, page, commit);
+
+    /// <summary>The note beside a merge.</summary>
+    public static byte[] MergeNote(PageId page, CommitId commit) => OfCommit(MergeNoteKind, page, commit);
 
     /// <summary>Begins the keys of a page's journals, of all incarnations.</summary>
     public static byte[] Journals(PageId page) => Of(JournalKind, page, 0);
@@ -124,6 +123,13 @@ internal static class RowKeys
         var reader = new ByteReader(key, what);
         reader.ReadByte();
         return reader;
+    }
+
+    private static byte[] OfCommit(byte kind, PageId page, CommitId commit)
+    {
+        var key = Of(kind, page, ObjectId.HashSizeBytes);
+        commit.Value.CopyHashTo(key.AsSpan(PagePrefixSizeBytes));
+        return key;
     }
 
     private static byte[] Of(byte kind, PageId page, int restSizeBytes)

@@ -1,0 +1,180 @@
+using System.Globalization;
+using Ledger.Conformance;
+using Ledger.Pages;
+using Ledger.Pages.Merging;
+using Ledger.Pages.Rows;
+using Ledger.Runtime;
+using Xunit;
+using static Ledger.Conformance.PageText;
+
+namespace Ledger.Tests.Pages.Merging;
+
+/// <summary>The merger of an open page, in a world of one seed and virtual time.</summary>
+public sealed class PageMergerTests
+{
+    [Fact]
+    public void A_resolver_that_fails_is_asked_again_after_ten_milliseconds_doubled_up_to_an_hour()
+    {
+        var world = TestRuntime.Create(seed: 1);
+        var times = new List<TimeSpan>();
+        world.Run(async runtime =>
+        {
+            await using var repository = await Repository.OpenAsync("/data", new() { Runtime = runtime });
+            var ledger = await repository.GetLedgerAsync("notes");
+            var resolver = new TestResolver((_, _) =>
+            {
+                times.Add(world.Scheduler.Elapsed);
+                throw new InvalidOperationException("The resolver of this test fails.");
+            });
+            ledger.SetConflictResolver(MergePolicy.Custom, resolver);
+            var (page, other) = await DivergeAsync(ledger);
+            await runtime.Delay(TimeSpan.FromHours(5), default);
+            await page.PutAsync("free", "1");
+            Assert.Equal("base=0,free=1,mine=1", await page.ShowAsync());
+            ledger.SetConflictResolver(MergePolicy.LastOneWins);
+            Assert.True(await page.WaitForMergesAsync());
+            Assert.Equal("base=0,free=1,mine=1,theirs=1", await other.ShowAsync());
+        });
+
+        var gaps = times.Zip(times.Skip(1), (before, after) => after - before).ToList();
+        Assert.InRange(gaps.Count, 20, 30);
+        for (var number = 0; number < gaps.Count; number++)
+        {
+            var bound = Math.Min(10 * Math.Pow(2, number), PageMerger.DelayMax.TotalMilliseconds);
+            Assert.InRange(gaps[number].TotalMilliseconds, bound * 0.49, (bound * 1.01) + 5);
+        }
+    }
+
+    [Fact]
+    public void A_resolver_that_takes_too_long_is_given_up_and_asked_again()
+    {
+        var world = TestRuntime.Create(seed: 2);
+        world.Run(async runtime =>
+        {
+            await using var repository = await Repository.OpenAsync("/data", new() { Runtime = runtime });
+            var ledger = await repository.GetLedgerAsync("notes");
+            MergeContext? dead = null;
+            TestResolver? resolver = null;
+            resolver = new TestResolver(async (context, token) =>
+            {
+                if (resolver!.Calls == 1)
+                {
+                    dead = context;
+                    await runtime.Delay(TimeSpan.FromHours(1), default);
+                    await context.PutAsync(Bytes("late"), Bytes("1"), cancellationToken: token);
+                }
+            });
+            ledger.SetConflictResolver(MergePolicy.Custom, resolver, TimeSpan.FromSeconds(3));
+            var (page, _) = await DivergeAsync(ledger);
+            var before = world.Scheduler.Elapsed;
+
+            Assert.True(await page.WaitForMergesAsync());
+
+            Assert.InRange((world.Scheduler.Elapsed - before).TotalSeconds, 3, 4);
+            Assert.Equal(2, resolver.Calls);
+            await runtime.Delay(TimeSpan.FromHours(2), default);
+            Assert.Equal("base=0,mine=1,theirs=1", await page.ShowAsync());
+            await Assert.ThrowsAsync<ObjectDisposedException>(() => dead!.TakeLeftAsync(Bytes("a")));
+        });
+    }
+
+    [Fact]
+    public void Every_acknowledged_write_is_there_or_was_overwritten_and_can_be_found()
+    {
+        for (var seed = 0; seed < 12; seed++)
+        {
+            var world = TestRuntime.Create(seed);
+            world.Run(async runtime =>
+            {
+                await using var repository = await Repository.OpenAsync("/data", new() { Runtime = runtime });
+                var ledger = await repository.GetLedgerAsync("notes");
+                var written = new List<(string Key, string Value)>();
+                await Task.WhenAll(Enumerable.Range(0, 4).Select(
+                    writer => WriteAsync(runtime, ledger, writer, new Random((seed * 10) + writer), written)));
+                await using var page = await ledger.GetPageAsync(PageId.Root);
+                await page.WaitForMergesAsync();
+
+                Assert.Single(await page.GetHeadsAsync());
+                foreach (var key in written.Select(write => write.Key).Distinct())
+                {
+                    // Plain puts between two folds are one commit: of those the last one is kept.
+                    var history = await page.HistoryOfAsync(Bytes(key))
+                        .Select(version => Text(version.Entry!.Value.Value!.Value)).ToListAsync();
+                    var lost = written.Where(write => write.Key == key && write.Value.StartsWith('t'))
+                        .Select(write => write.Value).Except(history).ToList();
+                    Assert.True(lost.Count == 0, $"Seed {seed}: {key} lost {string.Join(' ', lost)}.");
+                    Assert.Contains(await page.GetAsync(key), history);
+                }
+
+                Assert.Empty((await repository.VerifyAsync()).Problems);
+            });
+        }
+    }
+
+    [Fact]
+    public void Merge_notes_keep_what_they_were_given()
+    {
+        foreach (var note in new[]
+        {
+            new MergeNoteRow(MergePolicy.LastOneWins, null),
+            new MergeNoteRow(MergePolicy.Custom, new string('n', 255)),
+        })
+        {
+            Assert.Equal(note, MergeNoteRow.Decode(note.Encode()));
+        }
+
+        Assert.Throws<Ledger.Objects.CorruptObjectException>(() => MergeNoteRow.Decode([1, 9, 0]));
+        Assert.Throws<Ledger.Objects.CorruptObjectException>(() => MergeNoteRow.Decode([1, 0, 0, 0]));
+    }
+
+    [Fact]
+    public async Task A_policy_that_cannot_work_is_refused()
+    {
+        await using var world = await MergeWorld.CreateAsync();
+
+        Assert.Throws<ArgumentNullException>(() => MergeSettings.Create(MergePolicy.Custom, null, null));
+        Assert.Throws<ArgumentException>(
+            () => MergeSettings.Create(MergePolicy.None, TestResolver.Silent(), null));
+        Assert.Throws<ArgumentException>(
+            () => MergeSettings.Create(
+                MergePolicy.Custom, new TestResolver((_, _) => Task.CompletedTask, new string('n', 256)), null));
+        Assert.Throws<ArgumentOutOfRangeException>(
+            () => MergeSettings.Create(MergePolicy.Custom, TestResolver.Silent(), TimeSpan.Zero));
+        Assert.Throws<ArgumentOutOfRangeException>(() => MergeSettings.Create((MergePolicy)7, null, null));
+    }
+
+    private static async Task<(IPage Page, IPage Other)> DivergeAsync(ILedger ledger)
+    {
+        var page = await ledger.GetPageAsync(PageId.Root);
+        var other = await ledger.GetPageAsync(PageId.Root);
+        await page.PutAsync("base", "0");
+        await using var transaction = await page.BeginTransactionAsync();
+        await transaction.PutAsync("mine", "1");
+        await other.PutAsync("theirs", "1");
+        await transaction.CommitAsync();
+        return (page, other);
+    }
+
+    /// <summary>Puts, and transactions that are open while the others write.</summary>
+    private static async Task WriteAsync(
+        LedgerRuntime runtime, ILedger ledger, int writer, Random random, List<(string Key, string Value)> written)
+    {
+        await using var page = await ledger.GetPageAsync(PageId.Root);
+        for (var number = 0; number < 12; number++)
+        {
+            var key = $"k{random.Next(4)}";
+            var name = string.Create(CultureInfo.InvariantCulture, $"{writer}.{number}");
+            if (random.Next(2) == 0)
+            {
+                await page.PutAsync(key, $"p{name}");
+                continue;
+            }
+
+            await using var transaction = await page.BeginTransactionAsync();
+            await transaction.PutAsync(key, $"t{name}");
+            await runtime.Delay(TimeSpan.FromMilliseconds(random.Next(5)), default);
+            await transaction.CommitAsync();
+            written.Add((key, $"t{name}"));
+        }
+    }
+}
