@@ -110,7 +110,8 @@ internal static class HistoryCommands
         return page;
     }
 
-    private static void WriteCommit(Output output, CommitInfo commit)
+    /// <summary>Writes a commit.</summary>
+    internal static void WriteCommit(Output output, CommitInfo commit)
     {
         var message = commit.Message is null ? "" : "  " + commit.Message.ReplaceLineEndings(" ");
         output.Result(

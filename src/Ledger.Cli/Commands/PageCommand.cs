@@ -18,6 +18,7 @@ internal static class PageCommand
             .Concat(WriteCommands.Create(common))
             .Concat(ReadCommands.Create(common))
             .Concat(HistoryCommands.Create(common))
+            .Concat(MergeCommands.Create(common))
             .Append(ImportCommand.Create(common))
             .Append(ExportCommand.Create(common))
             .Append(WatchCommand.Create(common)))

@@ -6,6 +6,7 @@ using Ledger.Cli.Import;
 using Ledger.Cli.Terminal;
 using Ledger.Commits;
 using Ledger.Pages;
+using Ledger.Pages.Merging;
 
 namespace Ledger.Cli.Demo;
 
@@ -46,6 +47,8 @@ internal sealed class DemoRun(Output output, string directory)
             await StepAsync("stream it out", ReadLargeAsync, cancellationToken);
             await StepAsync("look back before the change", TravelAsync, cancellationToken);
             await StepAsync("compare with the import", DiffAsync, cancellationToken);
+            await StepAsync("change a key on two sides, and merge", MergeAsync, cancellationToken);
+            await StepAsync("ask who won, and why", ExplainAsync, cancellationToken);
             await StepAsync("bring the imported state back", RestoreAsync, cancellationToken);
             await StepAsync("close and open again", ReopenAsync, cancellationToken);
             await StepAsync("verify everything", VerifyAsync, cancellationToken);
@@ -202,6 +205,43 @@ internal sealed class DemoRun(Output output, string directory)
             .ToListAsync(cancellationToken);
         Check(changes.Count == 4, "four keys differ from the import");
         return string.Join(' ', changes);
+    }
+
+    private async Task<string> MergeAsync(CancellationToken cancellationToken)
+    {
+        await using var other = await Session.Ledger.GetPageAsync(PageId.Root, cancellationToken);
+        await using var first = await Page.BeginTransactionAsync(cancellationToken);
+        await using var second = await other.BeginTransactionAsync(cancellationToken);
+        await first.PutAsync(Crab, Named("A CRAB OF ONE SIDE"), cancellationToken: cancellationToken);
+        await first.DeleteAsync(FirstPhoto, cancellationToken);
+        await second.PutAsync(Crab, Named("A CRAB OF THE OTHER SIDE"), cancellationToken: cancellationToken);
+        await second.DeleteAsync(SecondPhoto, cancellationToken);
+        await first.CommitAsync(cancellationToken: cancellationToken);
+        await second.CommitAsync(cancellationToken: cancellationToken);
+        await Page.WaitForMergesAsync(cancellationToken);
+
+        var heads = await Page.GetHeadsAsync(cancellationToken);
+        var value = await Page.GetAsync(Crab, cancellationToken) ?? default;
+        Check(heads is [{ Parents.Count: 2 }], "both sides are one again");
+        Check(NameIn(value) == "A CRAB OF THE OTHER SIDE", "the newest writer of the key wins");
+        Check(
+            await Page.GetAsync(FirstPhoto, cancellationToken) is null &&
+            await Page.GetAsync(SecondPhoto, cancellationToken) is null,
+            "what only one side changed is merged");
+        return $"U+1F980 is {NameIn(value)}; both photos are gone";
+    }
+
+    private async Task<string> ExplainAsync(CancellationToken cancellationToken)
+    {
+        var explanation = await Page.ExplainAsync(Crab, cancellationToken).FirstAsync(cancellationToken);
+        Check(explanation is { Decision: MergeDecision.Left, Left.Writer: not null }, "the merge says who won");
+        var differences = await Page.ReplayAsync(explanation.Merge.Id, cancellationToken: cancellationToken)
+            .CountAsync(cancellationToken);
+        Check(differences == 0, "the merge made again is the same");
+        await Session.Repository.FlushAsync(cancellationToken);
+        return $"merge {explanation.Merge.Id.Short()} took {NameIn(explanation.Result?.Value ?? default)} " +
+            $"of {CommitNames.Format(explanation.Left.Writer?.Time)} over " +
+            $"{NameIn(explanation.Right.Entry?.Value ?? default)}";
     }
 
     private async Task<string> RestoreAsync(CancellationToken cancellationToken)

@@ -65,6 +65,26 @@ internal static class EntryText
         }
     }
 
+    /// <summary>Writes several values of one key, as <see cref="WriteChange"/> does; one encoding for all.</summary>
+    public static void WriteValues(this Utf8JsonWriter json, params ReadOnlySpan<(string Name, Entry? Entry)> values)
+    {
+        var isText = true;
+        foreach (var (_, entry) in values)
+        {
+            isText &= IsText(entry);
+        }
+
+        foreach (var (name, entry) in values)
+        {
+            WriteSide(json, name, entry, isText);
+        }
+
+        if (!isText)
+        {
+            json.WriteString("encoding", "base64");
+        }
+    }
+
     /// <summary>Writes one entry as a line of JSON that import reads; a large value is streamed as base64.</summary>
     public static async Task WriteExportLineAsync(
         this Output output, Entry entry, IPageSnapshot snapshot, CancellationToken cancellationToken)
