@@ -1,7 +1,7 @@
 using Ledger.Conformance;
 using Ledger.Objects;
-using Ledger.Pages;
 using Ledger.Objects.Segments;
+using Ledger.Pages;
 using Ledger.Runtime;
 using Ledger.Trees;
 using Xunit;
