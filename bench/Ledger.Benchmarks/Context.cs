@@ -19,6 +19,9 @@ internal sealed class Context(Settings settings, string scratch)
     /// <summary>Rounds to run.</summary>
     public int Rounds => Settings.Rounds ?? Pick(1, 3, 7, 7);
 
+    /// <summary>How long a contender runs before its first round.</summary>
+    public TimeSpan WarmUp => TimeSpan.FromSeconds(Pick(0, 0.5, 1, 2));
+
     /// <summary>The value of the scale.</summary>
     public T Pick<T>(T smoke, T quick, T normal, T full) => Settings.Scale switch
     {

@@ -49,7 +49,7 @@ internal sealed class BatchLoads : Experiment
                 Contenders.NameOf(contender), (meter, _) => LoadAsync(context, contender, entries, meter))),
         ];
         var text = $"{order} keys, N = {size:N0}";
-        var rounds = await Rounds.RunAsync(text, context.Rounds, 1, lanes);
+        var rounds = await Rounds.RunAsync(text, context.Rounds, 1, lanes, context.WarmUp / 4);
         context.Report.Add(rounds);
         foreach (var peer in rounds.Names.Where(name => name != "Ledger"))
         {

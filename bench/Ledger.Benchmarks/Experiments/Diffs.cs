@@ -95,8 +95,7 @@ internal sealed class Diffs : Experiment
             sqlite = await AddSqliteAsync(context, entries, lanes);
         }
 
-        await DiffAsync(ledger, before, after, changes, repeat, new Meter());
-        var rounds = await Rounds.RunAsync(what, context.Rounds, 1, lanes);
+        var rounds = await Rounds.RunAsync(what, context.Rounds, 1, lanes, context.WarmUp);
         context.Report.Add(rounds);
         context.Report.Ratio(
             $"diff, {what}", [.. rounds.Samples("Ledger").Select(sample => 1e6 / sample.Rate)],

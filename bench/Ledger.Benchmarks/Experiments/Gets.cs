@@ -91,7 +91,8 @@ internal sealed class Gets : Experiment
             var rounds = await Rounds.RunAsync(
                 $"Warm, {kind}, N = {entries.Count:N0}", context.Rounds, 1,
                 [.. readers.Select(reader => new Lane(
-                    reader.Name, (meter, _) => GetAsync(reader.Get, keys, draws, meter, kind != "missing")))]);
+                    reader.Name, (meter, _) => GetAsync(reader.Get, keys, draws, meter, kind != "missing")))],
+                context.WarmUp);
             context.Report.Add(rounds);
             AddRatios(context, rounds, $"warm gets, {kind}, N = {entries.Count:N0}");
             rate = kind == "random" ? rounds.MedianRate("Ledger") : rate;

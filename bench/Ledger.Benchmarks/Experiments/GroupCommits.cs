@@ -42,7 +42,7 @@ internal sealed class GroupCommits : Experiment
                 LaneName(store.Name, writers),
                 (meter, slice) => PutAsync(store, entries, meter, slice, writers, puts)))),
         ];
-        var rounds = await Rounds.RunAsync($"N = {size:N0}", context.Rounds, 1, lanes);
+        var rounds = await Rounds.RunAsync($"N = {size:N0}", context.Rounds, 1, lanes, context.WarmUp / 4);
         context.Report.Add(rounds);
         foreach (var store in stores)
         {

@@ -36,7 +36,8 @@ internal sealed class Hashing : Experiment
                 LaneOf("portable", input, bytes / 4, static (span, hash) =>
                     Blake3.Hash(span, hash, Blake3Path.Portable)),
                 LaneOf("SHA-256", input, bytes / 4, static (span, hash) => SHA256.HashData(span, hash)),
-            ]);
+            ],
+            context.WarmUp);
             Add(context, rounds, $"BLAKE3 of {size:N0} bytes", size == 65_536 ? "≥ 2" : Report.NoGoal);
         }
 
@@ -79,7 +80,8 @@ internal sealed class Hashing : Experiment
 
                 return Task.CompletedTask;
             })),
-        ]);
+        ],
+        context.WarmUp);
         Add(context, rounds, "BLAKE3 of a batch of nodes of mixed length", "≥ 1.5");
     }
 

@@ -77,7 +77,7 @@ internal sealed class LargeValues : Experiment
         }
 
         var what = $"{size:N0} bytes";
-        var rounds = await Rounds.RunAsync($"Values of {what}", context.Rounds, 1, lanes);
+        var rounds = await Rounds.RunAsync($"Values of {what}", context.Rounds, 1, lanes, context.WarmUp / 4);
         context.Report.Add(rounds);
         foreach (var peer in rounds.Names.Where(name => name is "probe" or "restic"))
         {

@@ -70,7 +70,7 @@ internal sealed class Scans : Experiment
             var repeat = (int)Math.Clamp(context.Pick(1, 20_000, 200_000, 200_000) / expected, 1, 20);
             var what = $"{kind}, N = {entries.Count:N0}";
             var rounds = await Rounds.RunAsync(what, context.Rounds, 1, [.. stores.Select(store => new Lane(
-                store.Name, (meter, _) => ScanAsync(store, scan, expected, repeat, meter)))]);
+                store.Name, (meter, _) => ScanAsync(store, scan, expected, repeat, meter)))], context.WarmUp);
             context.Report.Add(rounds);
             rate = kind == "all" ? rounds.MedianRate("Ledger") : rate;
             context.Report.Ratio(

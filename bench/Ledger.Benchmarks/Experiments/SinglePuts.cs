@@ -64,7 +64,7 @@ internal sealed partial class SinglePuts : Experiment
                 store.Name, (meter, slice) => PutAsync(store, entries, meter, slice, indexes))),
             new Lane("probe", (meter, _) => ProbeAsync(probe, meter, operations)),
         ];
-        var rounds = await Rounds.RunAsync($"N = {size:N0}", context.Rounds, Slices, lanes);
+        var rounds = await Rounds.RunAsync($"N = {size:N0}", context.Rounds, Slices, lanes, context.WarmUp);
         context.Report.Add(rounds);
         foreach (var peer in rounds.Names.Where(name => name != "Ledger"))
         {

@@ -67,7 +67,7 @@ internal sealed class SnapshotsAndWatches : Experiment
             }
 
             var what = $"N = {size:N0}, {held:N0} held";
-            var rounds = await Rounds.RunAsync($"Snapshots, {what}", context.Rounds, 1, lanes);
+            var rounds = await Rounds.RunAsync($"Snapshots, {what}", context.Rounds, 1, lanes, context.WarmUp);
             context.Report.Add(rounds);
             context.Report.Ratio(
                 $"opening a snapshot, {what}", [.. rounds.Samples("Ledger").Select(sample => 1e9 / sample.Rate)],
@@ -118,10 +118,9 @@ internal sealed class SnapshotsAndWatches : Experiment
             await ledger.LoadAsync(entries);
             await using var audience = await Audience.GatherAsync(ledger.Page, watchers);
             var puts = Math.Max(3, context.Operations(5, 1_000, 2_000, 5_000) / (1 + (watchers / 10)));
-            await PutAsync(ledger, audience, entries, puts, meter: null);
             var rounds = await Rounds.RunAsync(
                 $"Put to {watchers:N0} watchers", context.Rounds, 1,
-                [new Lane("Ledger", (meter, _) => PutAsync(ledger, audience, entries, puts, meter))]);
+                [new Lane("Ledger", (meter, _) => PutAsync(ledger, audience, entries, puts, meter))], context.WarmUp);
             context.Report.Add(rounds);
             var samples = rounds.Samples("Ledger");
             context.Report.Ratio(
@@ -134,9 +133,9 @@ internal sealed class SnapshotsAndWatches : Experiment
     }
 
     private static async Task PutAsync(
-        LedgerContender ledger, Audience audience, EntryStream entries, int puts, Meter? meter)
+        LedgerContender ledger, Audience audience, EntryStream entries, int puts, Meter meter)
     {
-        meter?.Start();
+        meter.Start();
         for (var i = 0; i < puts; i++)
         {
             audience.Expect();
@@ -144,12 +143,8 @@ internal sealed class SnapshotsAndWatches : Experiment
             await audience.AllHaveIt;
         }
 
-        meter?.Stop(puts);
-        meter?.AddLatencies(audience.TakeLatencies());
-        if (meter is null)
-        {
-            audience.TakeLatencies();
-        }
+        meter.Stop(puts);
+        meter.AddLatencies(audience.TakeLatencies());
     }
 
     private static async Task RunPutsBesideWatchersAsync(Context context)
@@ -166,7 +161,8 @@ internal sealed class SnapshotsAndWatches : Experiment
             [
                 new Lane("without watchers", (meter, slice) => PutRunAsync(alone, slice, meter)),
                 new Lane("with watchers", (meter, slice) => PutRunAsync(watched, slice, meter)),
-            ]);
+            ],
+            context.WarmUp);
         context.Report.Add(rounds);
         context.Report.Ratio(
             "durable puts with 100 watchers over without", rounds.RateRatios("with watchers", "without watchers"),

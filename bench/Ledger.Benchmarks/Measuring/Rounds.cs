@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Ledger.Benchmarks.Measuring;
 
 /// <summary>One contender's part of a round.</summary>
@@ -24,8 +26,23 @@ internal sealed class Rounds
     /// <param name="count">Number of rounds.</param>
     /// <param name="slices">Slices of a round: the finer, the less a change of the disk's speed favours one.</param>
     /// <param name="lanes">The contenders.</param>
-    public static async Task<Rounds> RunAsync(string title, int count, int slices, IReadOnlyList<Lane> lanes)
+    /// <param name="warmUp">
+    /// Before the first round each contender runs for so long, at least once, so that code is compiled for speed and
+    /// caches are full; not at all when it is zero.
+    /// </param>
+    public static async Task<Rounds> RunAsync(
+        string title, int count, int slices, IReadOnlyList<Lane> lanes, TimeSpan warmUp = default)
     {
+        foreach (var lane in lanes.Where(_ => warmUp > TimeSpan.Zero))
+        {
+            var started = Stopwatch.GetTimestamp();
+            do
+            {
+                await lane.Slice(new Meter(), 0);
+            }
+            while (Stopwatch.GetElapsedTime(started) < warmUp);
+        }
+
         var rounds = new Rounds(title);
         foreach (var lane in lanes)
         {
