@@ -12,8 +12,7 @@ namespace Ledger.Tests.Pages;
 /// <summary>
 /// A scripted life of a repository that a crash ends at each operation of the disk, with each class of loss: what was
 /// acknowledged is there, transactions are whole or absent, and a verification is clean: it rebuilds the trees that
-/// were
-/// not stored and compares their roots.
+/// were not stored and compares their roots.
 /// </summary>
 public sealed class PageCrashTests
 {
