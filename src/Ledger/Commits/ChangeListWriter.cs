@@ -14,7 +14,7 @@ internal sealed class ChangeListWriter(IObjectWriter lease)
     private readonly List<ClosedList> _closed = [];
     private readonly List<List<ChangeIndexChild>> _levels = [];
     private readonly List<int> _levelSizes = [];
-    private byte[] _lastKey = [];
+    private readonly ByteWriter _lastKey = new(0);
     private int _listCount;
     private long _count;
     private long _sizeBytes = ChangeListCodec.ListHeaderSizeBytes;
@@ -25,9 +25,9 @@ internal sealed class ChangeListWriter(IObjectWriter lease)
     /// <summary>Adds a change.</summary>
     /// <param name="change">Its key is above the last one's; copied before the call returns.</param>
     /// <param name="cancellationToken">Cancels a write-ahead.</param>
-    public async ValueTask AddAsync(TreeChange change, CancellationToken cancellationToken)
+    public ValueTask AddAsync(TreeChange change, CancellationToken cancellationToken)
     {
-        Invariant.Check(_count == 0 || change.Key.Span.SequenceCompareTo(_lastKey) > 0);
+        Invariant.Check(_count == 0 || change.Key.Span.SequenceCompareTo(_lastKey.WrittenSpan) > 0);
         _change.Clear();
         ChangeListCodec.WriteChange(_change, change);
         if (ChangeListCodec.ListHeaderSizeBytes + _list.Length + _change.Length > ChangeListCodec.ListSizeBytesMax)
@@ -36,14 +36,12 @@ internal sealed class ChangeListWriter(IObjectWriter lease)
         }
 
         _list.WriteBytes(_change.WrittenSpan);
-        _lastKey = change.Key.ToArray();
+        _lastKey.Clear();
+        _lastKey.WriteBytes(change.Key.Span);
         _listCount++;
         _count++;
         _sizeBytes += _change.Length;
-        if (IsSplit)
-        {
-            await WriteClosedListsAsync(cancellationToken);
-        }
+        return IsSplit ? WriteClosedListsAsync(cancellationToken) : ValueTask.CompletedTask;
     }
 
     /// <summary>Writes what is left.</summary>
@@ -58,8 +56,10 @@ internal sealed class ChangeListWriter(IObjectWriter lease)
         CloseList();
         if (!IsSplit)
         {
-            var lone = _closed.SelectMany(list => list.Changes).Prepend(ChangeListCodec.Version).ToArray();
-            var id = await lease.PutAsync(ObjectKind.ChangeList, lone, cancellationToken);
+            var lone = new ByteWriter(checked((int)_sizeBytes));
+            lone.WriteByte(ChangeListCodec.Version);
+            _closed.ForEach(list => lone.WriteBytes(list.Changes));
+            var id = await lease.PutAsync(ObjectKind.ChangeList, lone.WrittenMemory, cancellationToken);
             return new ChangeList(id, 0, _count);
         }
 
@@ -75,7 +75,7 @@ internal sealed class ChangeListWriter(IObjectWriter lease)
 
     private void CloseList()
     {
-        _closed.Add(new ClosedList(_list.ToArray(), _listCount, _lastKey));
+        _closed.Add(new ClosedList(_list.ToArray(), _listCount, _lastKey.ToArray()));
         _list.Clear();
         _listCount = 0;
     }

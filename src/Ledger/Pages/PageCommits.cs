@@ -193,12 +193,17 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
         await using var lease = services.Store.BeginWrite();
         var before = layer.IsCleared ? Tree.EmptyRoot : await BaseOfFoldAsync(parent, cancellationToken);
         using var hold = await services.Trees.OpenAsync(page, parent, cancellationToken);
-        var root = await services.Tree.ApplyAsync(before, layer.Changes, batch, cancellationToken);
+        var isOnParent = before == parent.Root;
+        var made = new ChangeListWriter(lease);
+        var root = await services.Tree.ApplyAsync(
+            before, layer.Changes, batch, cancellationToken, isOnParent ? made.AddAsync : null);
         var folded = parent;
         var changes = ChangeList.Empty;
         if (root != parent.Root)
         {
-            changes = await WriteChangesAsync(parent.Root, root, lease, cancellationToken);
+            changes = isOnParent
+                ? await made.FinishAsync(cancellationToken)
+                : await WriteChangesAsync(parent.Root, root, lease, cancellationToken);
             var (generation, skip) = await services.Graph.PlaceAboveAsync([parent], cancellationToken);
             folded = Commit.Create(new CommitFields
             {

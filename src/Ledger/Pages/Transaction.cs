@@ -140,7 +140,9 @@ internal sealed class Transaction : ITransaction
         message = CheckMessage(message);
         using var turn = await TakeTurnAsync(cancellationToken);
         using var batch = _services.Tree.WriteBack.BeginBatch();
-        var root = await _changes.ApplyAsync(_base.Root, batch, cancellationToken);
+        var made = new ChangeListWriter(_lease.Writer);
+        var root = await _changes.ApplyAsync(
+            _base.Root, batch, cancellationToken, _changes.IsCleared ? null : made.AddAsync);
         if (root == _base.Root)
         {
             await ConsumeReferencesAsync();
@@ -148,7 +150,9 @@ internal sealed class Transaction : ITransaction
             return _base.Id;
         }
 
-        var changes = await _page.Commits.WriteChangesAsync(_base.Root, root, _lease.Writer, cancellationToken);
+        var changes = _changes.IsCleared
+            ? await _page.Commits.WriteChangesAsync(_base.Root, root, _lease.Writer, cancellationToken)
+            : await made.FinishAsync(cancellationToken);
         var pending = new PendingCommit(
             _branch, _base, root, changes, _lease.Writer, message, failIfMoved, durability ?? _services.Durability,
             branch => _connection.EndTransaction(this, branch));

@@ -87,12 +87,18 @@ internal sealed class TransactionChanges(LedgerServices services, IObjectWriter 
     /// <param name="root">The other one; somebody holds it.</param>
     /// <param name="batch">Takes the new nodes.</param>
     /// <param name="cancellationToken">Cancels the work.</param>
-    public ValueTask<ObjectId> ApplyAsync(ObjectId root, NodeBatch batch, CancellationToken cancellationToken)
+    /// <param name="changed">
+    /// Told of each change that makes a difference to what it is applied to, which is the empty tree after
+    /// <see cref="Clear"/>; or null.
+    /// </param>
+    public ValueTask<ObjectId> ApplyAsync(
+        ObjectId root, NodeBatch batch, CancellationToken cancellationToken,
+        Func<TreeChange, CancellationToken, ValueTask>? changed = null)
     {
         var before = IsCleared ? Tree.EmptyRoot : root;
         return _runs.Count == 0
-            ? services.Tree.ApplyAsync(before, Recent(), batch, cancellationToken)
-            : services.Tree.ApplyAsync(before, MergeAsync(cancellationToken), batch, cancellationToken);
+            ? services.Tree.ApplyAsync(before, Recent(), batch, cancellationToken, changed)
+            : services.Tree.ApplyAsync(before, MergeAsync(cancellationToken), batch, cancellationToken, changed);
     }
 
     /// <summary>The last change of each key, ascending by key.</summary>

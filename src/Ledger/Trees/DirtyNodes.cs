@@ -18,6 +18,7 @@ internal sealed class DirtyNodes
     private readonly List<NodeBatch> _batches = [];
     private readonly Lock _lock = new();
     private long _sizeBytes;
+    private int _sweep;
 
     /// <summary>Memory that the nodes take, as <see cref="NodeCache.SizeOf"/> counts it.</summary>
     public long SizeBytes => Volatile.Read(ref _sizeBytes);
@@ -71,22 +72,28 @@ internal sealed class DirtyNodes
     {
         lock (_lock)
         {
-            var living = new HashSet<ObjectId>();
+            _sweep++;
             var levels = new List<DirtyNode>[NodeFormat.LevelMax + 1];
             foreach (var root in roots)
             {
-                Mark(root, living, levels);
+                Mark(root, levels);
             }
 
             foreach (var (id, node) in _nodes)
             {
-                if (!living.Contains(id))
+                if (node.NeededBySweep != _sweep)
                 {
                     Remove(id, node);
                 }
             }
 
-            return [.. levels.Where(level => level is not null).SelectMany(level => level)];
+            var needed = new List<DirtyNode>(_nodes.Count);
+            foreach (var level in levels)
+            {
+                needed.AddRange(level ?? []);
+            }
+
+            return needed;
         }
     }
 
@@ -156,17 +163,18 @@ internal sealed class DirtyNodes
         }
     }
 
-    private void Mark(ObjectId top, HashSet<ObjectId> living, List<DirtyNode>[] levels)
+    private void Mark(ObjectId top, List<DirtyNode>[] levels)
     {
         var waiting = new Stack<ObjectId>([top]);
         while (waiting.TryPop(out var id))
         {
             // What is not here is stored, with everything below it.
-            if (!_nodes.TryGetValue(id, out var node) || !living.Add(id))
+            if (!_nodes.TryGetValue(id, out var node) || node.NeededBySweep == _sweep)
             {
                 continue;
             }
 
+            node.NeededBySweep = _sweep;
             (levels[node.Level] ??= []).Add(new DirtyNode(id, node));
             for (var index = node.IsLeaf ? -1 : node.Count - 1; index >= 0; index--)
             {

@@ -15,6 +15,7 @@ namespace Ledger.Trees;
 internal sealed class LevelEditor(TreeEditor owner, int level, LevelCursor? @base)
 {
     private readonly NodeBuilder _builder = new(level, owner.Salt);
+    private readonly ByteWriter _tail = new(0);
     private readonly FinishedNodes _finished = new(owner, level);
     private bool _hasClosed;
 
@@ -26,6 +27,9 @@ internal sealed class LevelEditor(TreeEditor owner, int level, LevelCursor? @bas
 
     // The old node that the level above still has and that must go from there, unless it is made again unchanged.
     private Node? _replaced;
+
+    /// <summary>Whether the last <see cref="ChangeAsync"/> made a difference to the entries.</summary>
+    public bool HasChanged { get; private set; }
 
     // The old root has no entry above it: when it stays beside new nodes, the level above has to be told.
     private bool IsTop => level == owner.BaseLevel;
@@ -112,15 +116,43 @@ internal sealed class LevelEditor(TreeEditor owner, int level, LevelCursor? @bas
 
     private void Change(in TreeChange change)
     {
-        if (IsAt(change.Key.Span))
+        var isThere = IsAt(change.Key.Span);
+        if (change.Value is not { } value)
+        {
+            HasChanged = isThere;
+            if (isThere)
+            {
+                Drop();
+            }
+
+            return;
+        }
+
+        // An entry that stays the same is taken over with its neighbours.
+        HasChanged = !isThere || !HasValue(value);
+        if (!HasChanged)
+        {
+            return;
+        }
+
+        if (isThere)
         {
             Drop();
         }
 
-        if (change.Value is { } value && _builder.Add(change.Key.Span, value))
+        if (_builder.Add(change.Key.Span, value))
         {
             Close();
         }
+    }
+
+    // Whether the old entry has the value: encodings are canonical.
+    private bool HasValue(in EntryValue value)
+    {
+        Invariant.Check(_old is not null);
+        _tail.Clear();
+        NodeFormat.WriteTail(_tail, value);
+        return _old.TailAt(_index).Span.SequenceEqual(_tail.WrittenSpan);
     }
 
     private void Drop()

@@ -52,6 +52,9 @@ internal sealed class Node
     /// <summary>What is in the subtree.</summary>
     public NodeFlags Flags { get; }
 
+    /// <summary>The last sweep of <see cref="DirtyNodes"/> that found it needed; guarded by that.</summary>
+    public int NeededBySweep { get; set; }
+
     /// <summary>True for a node without children.</summary>
     public bool IsLeaf => Level == 0;
 

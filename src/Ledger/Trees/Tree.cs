@@ -138,34 +138,48 @@ internal sealed class Tree
     /// <param name="sortedChanges">Strictly ascending by key; a delete of an absent key does nothing.</param>
     /// <param name="batch">Gets the new nodes, each before the one above it.</param>
     /// <param name="cancellationToken">Leaves the batch with nodes that nothing names.</param>
+    /// <param name="changed">
+    /// Told of each change that makes a difference: the diff of the two trees, for nothing. May be null.
+    /// </param>
     /// <returns>The new root: the same for the same entries, so the old one when nothing changed.</returns>
     /// <exception cref="InvariantException">The changes are not in order.</exception>
     public async ValueTask<ObjectId> ApplyAsync(
         ObjectId root,
         IAsyncEnumerable<TreeChange> sortedChanges,
         NodeBatch batch,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken,
+        Func<TreeChange, CancellationToken, ValueTask>? changed = null)
     {
         var editor = new TreeEditor(_reader, _salt, root, batch);
         await foreach (var change in sortedChanges.WithCancellation(cancellationToken))
         {
             await editor.ApplyAsync(change, cancellationToken);
+            if (changed is not null && editor.HasChanged)
+            {
+                await changed(change, cancellationToken);
+            }
         }
 
         return await editor.FinishAsync(cancellationToken);
     }
 
-    /// <inheritdoc cref="ApplyAsync(ObjectId, IAsyncEnumerable{TreeChange}, NodeBatch, CancellationToken)"/>
+    /// <inheritdoc cref="ApplyAsync(ObjectId, IAsyncEnumerable{TreeChange}, NodeBatch, CancellationToken,
+    /// Func{TreeChange, CancellationToken, ValueTask})"/>
     public async ValueTask<ObjectId> ApplyAsync(
         ObjectId root,
         IEnumerable<TreeChange> sortedChanges,
         NodeBatch batch,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken,
+        Func<TreeChange, CancellationToken, ValueTask>? changed = null)
     {
         var editor = new TreeEditor(_reader, _salt, root, batch);
         foreach (var change in sortedChanges)
         {
             await editor.ApplyAsync(change, cancellationToken);
+            if (changed is not null && editor.HasChanged)
+            {
+                await changed(change, cancellationToken);
+            }
         }
 
         return await editor.FinishAsync(cancellationToken);

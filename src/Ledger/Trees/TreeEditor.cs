@@ -22,6 +22,9 @@ internal sealed class TreeEditor(NodeReader reader, TreeSalt salt, ObjectId root
     /// <summary>The ledger's salt.</summary>
     public TreeSalt Salt => salt;
 
+    /// <summary>Whether the last change made a difference to the entries.</summary>
+    public bool HasChanged => _levels[0].HasChanged;
+
     /// <summary>Level of the old root; -1 when the old tree is empty.</summary>
     public int BaseLevel => _base is { Count: > 0 } ? _base.Level : -1;
 

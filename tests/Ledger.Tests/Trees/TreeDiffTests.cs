@@ -47,6 +47,44 @@ public sealed class TreeDiffTests
         Assert.Equal(leftRoot, await world.ApplyAsync(rightRoot, backward));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    public async Task An_edit_tells_of_exactly_the_changes_that_make_a_difference(int seed)
+    {
+        var world = new TreeWorld();
+        var random = new Random(seed);
+        var shape = (KeyShape)(seed % Enum.GetValues<KeyShape>().Length);
+        var left = TreeSamples.Entries(random, shape, 900);
+        var right = Change(random, shape, left);
+        var leftRoot = await world.BuildAsync(left);
+
+        // Also puts of what is there already, and deletes of what never was.
+        var rightKeys = right.Select(entry => Convert.ToHexString(entry.Key.Span)).ToHashSet();
+        var absent = left.Select(entry => entry.Key)
+            .Concat(Enumerable.Range(0, 50).Select(_ => (ReadOnlyMemory<byte>)TreeSamples.Key(random, shape, 900)))
+            .DistinctBy(key => Convert.ToHexString(key.Span))
+            .Where(key => !rightKeys.Contains(Convert.ToHexString(key.Span)));
+        var changes = absent.Select(key => new TreeChange(key, null)).Concat(right.Select(TreeSamples.Put))
+            .OrderBy(change => change.Key, KeyOrder.Instance).ToList();
+        var told = new List<TreeChange>();
+        using var batch = world.Tree.WriteBack.BeginBatch();
+        var rightRoot = await world.Tree.ApplyAsync(leftRoot, changes, batch, default, (change, _) =>
+        {
+            told.Add(change);
+            return ValueTask.CompletedTask;
+        });
+
+        var differences = await DiffAsync(world.Tree, leftRoot, rightRoot, KeyRange.All);
+        Assert.True(differences.Count is > 0 && differences.Count < changes.Count, $"seed {seed}");
+        Assert.Equal(
+            differences.Select(difference => (Convert.ToHexString(difference.Key.Span), difference.After)),
+            told.Select(change => (Convert.ToHexString(change.Key.Span), change.Value)));
+    }
+
     [Fact]
     public async Task Equal_roots_are_not_read()
     {
