@@ -24,6 +24,29 @@ public abstract partial class ObjectStoreConformance
     }
 
     [Fact]
+    public async Task What_was_seen_waiting_stays_as_it_was_whatever_is_written_afterwards()
+    {
+        await using var store = await OpenAsync();
+        var content = MakeContent(200, 1);
+        var lease = store.BeginWrite();
+        var id = await lease.PutAsync(ObjectKind.Value, content, default);
+        var seen = lease.TryGetWaiting(id)!.Value;
+
+        await lease.WriteAheadAsync(default);
+        for (var number = 2; number < 6; number++)
+        {
+            await lease.PutAsync(ObjectKind.Value, MakeContent(200, number), default);
+            await lease.CommitAsync(Durability.Buffered, default);
+        }
+
+        await lease.DisposeAsync();
+        await using var other = store.BeginWrite();
+        await other.PutAsync(ObjectKind.Value, MakeContent(200, 9), default);
+
+        Assert.Equal(content, seen.ToArray());
+    }
+
+    [Fact]
     public async Task Writing_ahead_stores_objects_and_no_rows()
     {
         await using var store = await OpenAsync();

@@ -14,6 +14,9 @@ internal sealed class ByteWriter(int capacityBytes = 256) : IBufferWriter<byte>
     /// <summary>Bytes written.</summary>
     public int Length { get; private set; }
 
+    /// <summary>Bytes that fit without a larger buffer.</summary>
+    public int CapacityBytes => _buffer.Length;
+
     /// <summary>What was written; valid until the next write or <see cref="Clear"/>.</summary>
     public ReadOnlyMemory<byte> WrittenMemory => _buffer.AsMemory(0, Length);
 

@@ -11,7 +11,7 @@ internal sealed class LogMember(ByteWriter body, IReadOnlyList<RecordItem> items
     private TaskCompletionSource<bool> _turn = NewTurn();
 
     /// <summary>The encoded items.</summary>
-    public ReadOnlyMemory<byte> Body => body.WrittenMemory;
+    public ReadOnlyMemory<byte> Body { get; } = body.WrittenMemory;
 
     /// <summary>What they do.</summary>
     public IReadOnlyList<RecordItem> Items { get; } = items;

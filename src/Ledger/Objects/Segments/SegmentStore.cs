@@ -65,6 +65,9 @@ internal sealed class SegmentStore : IObjectStore
             new(runtime, directory, options, heldLock, manifest, index, recovered);
     }
 
+    /// <summary>Of its leases.</summary>
+    internal WriteBuffers Buffers { get; } = new();
+
     /// <inheritdoc/>
     public async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(
         ObjectKind kind, ObjectId id, CancellationToken cancellationToken)

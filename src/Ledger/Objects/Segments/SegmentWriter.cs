@@ -14,12 +14,15 @@ internal sealed class SegmentWriter(SegmentStore store) : IObjectWriter
 
     private readonly Dictionary<ObjectId, (int Offset, int SizeBytes)> _waiting = [];
     private readonly HashSet<ObjectId> _found = [];
-    private ByteWriter _body = new(0);
+    private ByteWriter _body = store.Buffers.Rent();
     private List<RecordItem> _items = [];
-    private ByteWriter _rows = new(0);
-    private List<RecordItem> _rowItems = [];
+    private readonly ByteWriter _rows = new(0);
+    private readonly List<RecordItem> _rowItems = [];
     private long _unflushedBytes;
     private bool _disposed;
+
+    // Somebody has a view of the body: it is left to them.
+    private bool _isBodyShared;
 
     /// <summary>End of the log when the lease began: what is stored behind it may be this lease's own.</summary>
     public long BeganAt { get; } = store.EndPosition;
@@ -88,9 +91,13 @@ internal sealed class SegmentWriter(SegmentStore store) : IObjectWriter
     public ReadOnlyMemory<byte>? TryGetWaiting(ObjectId id)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        return _waiting.TryGetValue(id, out var place)
-            ? _body.WrittenMemory.Slice(place.Offset, place.SizeBytes)
-            : default(ReadOnlyMemory<byte>?);
+        if (!_waiting.TryGetValue(id, out var place))
+        {
+            return null;
+        }
+
+        _isBodyShared = true;
+        return _body.WrittenMemory.Slice(place.Offset, place.SizeBytes);
     }
 
     /// <inheritdoc/>
@@ -128,15 +135,10 @@ internal sealed class SegmentWriter(SegmentStore store) : IObjectWriter
             return;
         }
 
-        var (body, items) = (_body, _items);
-        _unflushedBytes += body.Length;
+        _unflushedBytes += _body.Length;
         var isFlushed = _unflushedBytes >= UnflushedSizeBytesMax;
-        await store.AppendAsync(new LogMember(body, items, isFlushed ? Durability.Flushed : Durability.Buffered));
-
-        // Only now: until they are in the log, the objects are found here.
+        await AppendAsync(isFlushed ? Durability.Flushed : Durability.Buffered);
         _unflushedBytes = isFlushed ? 0 : _unflushedBytes;
-        _waiting.Clear();
-        (_body, _items) = (new ByteWriter(0), []);
     }
 
     /// <inheritdoc/>
@@ -144,13 +146,10 @@ internal sealed class SegmentWriter(SegmentStore store) : IObjectWriter
     {
         CheckUsable(cancellationToken);
         StoreLimits.CheckRecordBodySize(_body.Length + _rows.Length);
-        var (body, items) = Join();
-        await store.AppendAsync(new LogMember(body, items, durability));
-
-        _unflushedBytes = durability == Durability.Flushed ? 0 : _unflushedBytes + body.Length;
-        _waiting.Clear();
-        (_body, _items) = (new ByteWriter(0), []);
-        (_rows, _rowItems) = (new ByteWriter(0), []);
+        Join();
+        var sizeBytes = _body.Length;
+        await AppendAsync(durability);
+        _unflushedBytes = durability == Durability.Flushed ? 0 : _unflushedBytes + sizeBytes;
     }
 
     /// <inheritdoc/>
@@ -160,35 +159,48 @@ internal sealed class SegmentWriter(SegmentStore store) : IObjectWriter
         {
             _disposed = true;
             store.EndLease(this);
+            if (!_isBodyShared)
+            {
+                store.Buffers.Return(_body);
+            }
         }
 
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>The objects and, behind them, the rows; without a copy when there is only one of the two.</summary>
-    private (ByteWriter Body, List<RecordItem> Items) Join()
+    /// <summary>Puts the rows behind the objects.</summary>
+    private void Join()
     {
-        if (_items.Count == 0)
-        {
-            return (_rows, _rowItems);
-        }
-
-        if (_rowItems.Count == 0)
-        {
-            return (_body, _items);
-        }
-
-        var body = new ByteWriter(_body.Length + _rows.Length);
-        body.WriteBytes(_body.WrittenSpan);
-        body.WriteBytes(_rows.WrittenSpan);
-        var items = new List<RecordItem>(_items.Count + _rowItems.Count);
-        items.AddRange(_items);
+        var offset = _body.Length;
+        _body.WriteBytes(_rows.WrittenSpan);
         foreach (var item in _rowItems)
         {
-            items.Add(item with { Offset = item.Offset + _body.Length });
+            _items.Add(item with { Offset = item.Offset + offset });
         }
 
-        return (body, items);
+        _rows.Clear();
+        _rowItems.Clear();
+    }
+
+    private async ValueTask AppendAsync(Durability durability)
+    {
+        // Whatever happens to the append, nobody else gets the buffer before it is over.
+        var isShared = _isBodyShared;
+        _isBodyShared = true;
+        await store.AppendAsync(new LogMember(_body, _items, durability));
+
+        // Only now: until they are in the log, the objects are found here.
+        _waiting.Clear();
+        _items = [];
+        _isBodyShared = false;
+        if (isShared)
+        {
+            _body = store.Buffers.Rent();
+        }
+        else
+        {
+            _body.Clear();
+        }
     }
 
     private void CheckUsable(CancellationToken cancellationToken)
