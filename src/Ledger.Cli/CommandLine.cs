@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
 using Ledger.Cli.Commands;
@@ -15,6 +17,11 @@ internal static class CommandLine
     {
         // Keys and values may begin with an at sign, so it names no file of arguments.
         var parse = Create().Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (FindUnknownOption(args, parse) is { } unknown)
+        {
+            return Report(unknown);
+        }
+
         if (parse.Errors.Count > 0)
         {
             return Report(Describe(parse));
@@ -56,15 +63,48 @@ internal static class CommandLine
     private static RootCommand Create()
     {
         var common = new CommonOptions();
-        return new RootCommand("Local-first storage: pages that work offline and keep their history.")
+        var root = new RootCommand("Local-first storage: pages that work offline, and streams of what was done.")
         {
             PageCommand.Create(common),
+            StreamCommand.Create(common),
+            ConsumerCommand.Create(common),
             VerifyCommand.Create(common),
             DemoCommand.Create(common),
             common.Data,
             common.Output,
             common.Json,
         };
+        foreach (var help in root.Options.OfType<HelpOption>())
+        {
+            help.Action = new ExampleHelp((SynchronousCommandLineAction)help.Action!);
+        }
+
+        return root;
+    }
+
+    /// <summary>
+    /// What begins with two dashes is an option, and what begins with one is an option or the value of one, unless it
+    /// stands after <c>--</c>.
+    /// </summary>
+    private static CliException? FindUnknownOption(string[] args, ParseResult parse)
+    {
+        var known = Commands(parse.CommandResult).SelectMany(result => result.Command.Options)
+            .SelectMany(option => option.Aliases.Append(option.Name)).ToHashSet(StringComparer.Ordinal);
+        var positional = parse.CommandResult.Children.OfType<ArgumentResult>().SelectMany(result => result.Tokens)
+            .Select(token => token.Value).Concat(parse.UnmatchedTokens).ToHashSet(StringComparer.Ordinal);
+        foreach (var arg in args.TakeWhile(arg => arg != "--"))
+        {
+            var name = arg.Split('=', ':')[0];
+            if (arg.Length > 1 && arg[0] == '-' && !known.Contains(name) && (arg[1] == '-' || positional.Contains(arg)))
+            {
+                var path = string.Join(' ', CommandPath(parse.CommandResult));
+                return CliException.Usage(
+                    $"'{name}' is not an option of '{path}'.",
+                    $"'{path} --help' lists its options; a value that begins with a dash goes after '--'.");
+            }
+        }
+
+        return null;
     }
 
     private static CliException Describe(ParseResult parse)
@@ -88,18 +128,17 @@ internal static class CommandLine
         return error.ExitCode;
     }
 
-    private static Stack<string> CommandPath(SymbolResult? result)
-    {
-        for (var names = new Stack<string>(); ; result = result.Parent)
-        {
-            if (result is null)
-            {
-                return names;
-            }
+    private static IEnumerable<string> CommandPath(CommandResult command) => Commands(command)
+        .Select(result => result.Parent is null ? "ledger" : result.Command.Name).Reverse();
 
-            if (result is CommandResult command)
+    /// <summary>The command and those that it is part of, the innermost first.</summary>
+    private static IEnumerable<CommandResult> Commands(CommandResult command)
+    {
+        for (SymbolResult? result = command; result is not null; result = result.Parent)
+        {
+            if (result is CommandResult found)
             {
-                names.Push(command.Parent is null ? "ledger" : command.Command.Name);
+                yield return found;
             }
         }
     }

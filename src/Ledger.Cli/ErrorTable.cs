@@ -1,6 +1,7 @@
 using Ledger.Objects;
 using Ledger.Pages;
 using Ledger.Runtime;
+using Ledger.Streams;
 
 namespace Ledger.Cli;
 
@@ -21,6 +22,21 @@ internal static class ErrorTable
         _ => null,
     };
 
+    /// <summary>What to report of a database that streams are kept in.</summary>
+    public static CliException OfDatabase(StoreUnavailableException error) => error.Reason switch
+    {
+        StoreUnavailableReason.Missing => new(
+            ExitCodes.NotFound, error.Message,
+            "Choose another with --db and --store; a first 'ledger stream append' makes one.", error),
+        StoreUnavailableReason.Locked =>
+            new(ExitCodes.Unavailable, error.Message, "Somebody else is writing to it: run it again.", error),
+        StoreUnavailableReason.ReadOnly =>
+            new(ExitCodes.Unavailable, error.Message, "Check who may write to it and to its directory.", error),
+        StoreUnavailableReason.NotARepository =>
+            new(ExitCodes.Unavailable, error.Message, "Choose another with --db, or another --store.", error),
+        _ => Of(error),
+    };
+
     private static CliException Of(LedgerException error) => error switch
     {
         StoreUnavailableException unavailable =>
@@ -32,6 +48,13 @@ internal static class ErrorTable
             new(ExitCodes.NotFound, error.Message, "'ledger page log' lists the commits there are.", error),
         PageDeletedException => new(ExitCodes.NotFound, error.Message, null, error),
         PageMovedException => new(ExitCodes.Conflict, error.Message, "Run it again on the new state.", error),
+        EntryNotFoundException or StreamNotFoundException =>
+            new(ExitCodes.NotFound, error.Message, "'ledger stream list' lists the streams there are.", error),
+        StreamExistsException => new(ExitCodes.Conflict, error.Message, "Choose another name.", error),
+        StreamConflictException =>
+            new(ExitCodes.Conflict, error.Message, "Read what was appended, then decide again.", error),
+        LeaseLostException => new(ExitCodes.Conflict, error.Message, "Another instance goes on with it.", error),
+        NotSupportedByStoreException => new(ExitCodes.Failed, error.Message, "Use a store that does.", error),
         CorruptObjectException or MissingObjectException =>
             new(ExitCodes.Failed, error.Message, "'ledger verify' says what else is damaged.", error),
         _ => new(ExitCodes.Failed, error.Message, null, error),

@@ -65,6 +65,19 @@ internal sealed class SqliteLayout(SqliteStreamStoreOptions options, LedgerRunti
         return made;
     }
 
+    /// <summary>Fails when the store is not there; writes nothing.</summary>
+    /// <exception cref="StoreUnavailableException">It is missing.</exception>
+    public async ValueTask RequireAsync(RelationalSession session, CancellationToken cancellationToken)
+    {
+        var isThere = await SharedVersionAsync(session, cancellationToken) > 0
+            && await session.FindAsync(FindStore, [Key(options.Store)], _ => true, cancellationToken);
+        if (!isThere)
+        {
+            throw new StoreUnavailableException(
+                StoreUnavailableReason.Missing, $"The database '{options.DataSource}' has no store '{options.Store}'.");
+        }
+    }
+
     private async ValueTask<RelationalTable?> FindAsync(RelationalSession session, CancellationToken cancellationToken)
     {
         if (await SharedVersionAsync(session, cancellationToken) != VersionNow)

@@ -139,14 +139,26 @@ public sealed class SqliteStreamStore : RelationalStreamStore
             await _readers.EnqueueAsync(null, cancellationToken);
         }
 
+        if (!_options.CreateIfMissing && !Path.Exists(_options.DataSource))
+        {
+            throw new StoreUnavailableException(
+                StoreUnavailableReason.Missing, $"There is no database '{_options.DataSource}'.");
+        }
+
         try
         {
             var session = await OpenSessionAsync(cancellationToken);
             var isOpen = false;
             try
             {
+                var layout = new SqliteLayout(_options, Runtime);
+                if (!_options.CreateIfMissing)
+                {
+                    await layout.RequireAsync(session, cancellationToken);
+                }
+
                 await session.FindAsync("PRAGMA journal_mode = WAL", [], row => row.GetString(0), cancellationToken);
-                Table = await new SqliteLayout(_options, Runtime).OpenAsync(session, cancellationToken);
+                Table = await layout.OpenAsync(session, cancellationToken);
                 isOpen = true;
             }
             finally

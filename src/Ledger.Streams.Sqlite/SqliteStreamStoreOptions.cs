@@ -9,6 +9,12 @@ public sealed record SqliteStreamStoreOptions
     /// <summary>A letter or underscore, then up to 47 letters, digits and underscores; case is ignored.</summary>
     public string Store { get; init; } = "ledger_entries";
 
+    /// <summary>
+    /// Make the file and the store when they are missing; otherwise that is a <c>StoreUnavailableException</c> of the
+    /// reason <c>Missing</c>, and nothing is made.
+    /// </summary>
+    public bool CreateIfMissing { get; init; } = true;
+
     /// <summary>How long a write waits for another process or a caller's transaction, 0 to 1 minute.</summary>
     public TimeSpan WriteTimeout
     {

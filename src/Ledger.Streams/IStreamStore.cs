@@ -18,7 +18,10 @@ public interface IStreamStore : IAsyncDisposable
     /// <summary>What the store promises.</summary>
     StreamStoreCapabilities Capabilities { get; }
 
-    /// <summary>Opens the database and makes the store's tables when they are missing; again does nothing.</summary>
+    /// <summary>
+    /// Opens the database and makes the store's tables when they are missing and may be made; again does nothing.
+    /// </summary>
+    /// <exception cref="StoreUnavailableException">They are missing, and the options forbid to make them.</exception>
     /// <exception cref="FormatTooNewException">A newer version of Ledger made them.</exception>
     ValueTask EnsureCreatedAsync(CancellationToken cancellationToken = default);
 

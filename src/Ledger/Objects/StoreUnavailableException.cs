@@ -22,6 +22,9 @@ public enum StoreUnavailableReason
 
     /// <summary>The medium refused, for another reason than space.</summary>
     InputOutput,
+
+    /// <summary>It is not there, and was not to be made.</summary>
+    Missing,
 }
 
 /// <summary>The store could not do what was asked; nothing was changed and nothing earlier is lost.</summary>

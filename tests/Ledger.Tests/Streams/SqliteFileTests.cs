@@ -49,6 +49,32 @@ public sealed class SqliteFileTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_is_missing_and_not_to_be_made_is_missing_and_is_not_made()
+    {
+        var file = await Assert.ThrowsAsync<StoreUnavailableException>(() => FindAsync("orders"));
+        var isMade = File.Exists(_file.Path);
+        _file.Execute("CREATE TABLE others (id INTEGER)");
+        var tables = await Assert.ThrowsAsync<StoreUnavailableException>(() => FindAsync("orders"));
+        var before = await File.ReadAllBytesAsync(_file.Path);
+        await (await OpenAsync("other")).AppendAsync("s", New("one"));
+        var store = await Assert.ThrowsAsync<StoreUnavailableException>(() => FindAsync("orders"));
+        await (await OpenAsync("orders")).AppendAsync("s", New("two"));
+
+        await FindAsync("Orders");
+
+        Assert.False(isMade);
+        Assert.Equal((byte)1, before[18]); // Not turned to the write-ahead log either.
+        Assert.All(new[] { file, tables, store }, error => Assert.Equal(StoreUnavailableReason.Missing, error.Reason));
+
+        async Task FindAsync(string name)
+        {
+            await using var found = new SqliteStreamStore(
+                new() { DataSource = _file.Path, Store = name, CreateIfMissing = false });
+            await found.EnsureCreatedAsync();
+        }
+    }
+
+    [Fact]
     public async Task What_is_rolled_back_leaves_no_hole()
     {
         var store = await OpenAsync();

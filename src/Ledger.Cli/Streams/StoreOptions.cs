@@ -1,0 +1,88 @@
+using System.CommandLine;
+using Ledger.Streams;
+using Ledger.Streams.Sqlite;
+
+namespace Ledger.Cli.Streams;
+
+/// <summary>The options that the commands for streams and consumers share, each declared once.</summary>
+internal sealed class StoreOptions
+{
+    /// <summary>The stream when none is named.</summary>
+    public const string StreamDefault = "default";
+
+    /// <summary>The database.</summary>
+    public Option<DatabaseName?> Database { get; } = new("--db")
+    {
+        Description = "The database that the streams are in",
+        HelpName = DatabaseName.Form,
+        CustomParser = DatabaseName.Parse,
+        Recursive = true,
+    };
+
+    /// <summary>The store in it.</summary>
+    public Option<string> Store { get; } = new("--store", "-s")
+    {
+        Description = "The store: one kind of thing, such as 'orders'",
+        HelpName = "NAME",
+        DefaultValueFactory = _ => "ledger_entries",
+        Recursive = true,
+    };
+
+    /// <summary>The stream; null when none is named.</summary>
+    public Option<string?> Stream { get; } = new("--stream", "-S")
+    {
+        Description = "The stream: one instance of it (default: 'default'; of a search, all)",
+        HelpName = "NAME",
+        Recursive = true,
+    };
+
+    /// <summary>The stream that is meant.</summary>
+    public string StreamOf(CommandContext context) => context.Parse.GetValue(Stream) ?? StreamDefault;
+
+    /// <summary>Gives a command work on a store that is there, or is made.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="common">The shared options.</param>
+    /// <param name="create">Whether a database and a store that are missing are made.</param>
+    /// <param name="work">The work; the store is open.</param>
+    public void SetAction(
+        Command command, CommonOptions common, bool create, Func<CommandContext, IStreamStore, Task> work) =>
+        CommandContext.SetAction(command, common, async context =>
+        {
+            try
+            {
+                await using var store = Open(context, create);
+                await store.EnsureCreatedAsync(context.Token);
+                await work(context, store);
+                return ExitCodes.Done;
+            }
+            catch (ArgumentException error)
+            {
+                // Beyond a limit: the library says which, before it asks anything of the database.
+                throw new CliException(ExitCodes.Usage, SentenceOf(error), "Nothing was changed.", error);
+            }
+            catch (Objects.StoreUnavailableException error)
+            {
+                throw ErrorTable.OfDatabase(error);
+            }
+        });
+
+    private SqliteStreamStore Open(CommandContext context, bool create)
+    {
+        var database = context.Parse.GetValue(Database) ?? throw CliException.Usage(
+            "--db is missing: it says which database the streams are in.", $"Give --db {DatabaseName.Form}.");
+        return new SqliteStreamStore(new SqliteStreamStoreOptions
+        {
+            DataSource = database.Address,
+            Store = context.Parse.GetValue(Store)!,
+            CreateIfMissing = create,
+        });
+    }
+
+    private static string SentenceOf(ArgumentException error)
+    {
+        // Without what the platform adds for programmers: the parameter's name, and the value on a line of its own.
+        var sentence = error.Message.Split('\n')[0].TrimEnd('\r');
+        var end = sentence.LastIndexOf(" (Parameter '", StringComparison.Ordinal);
+        return end < 0 ? sentence : sentence[..end];
+    }
+}
