@@ -97,7 +97,7 @@ internal sealed class RepositoryDirectory : IDisposable
         try
         {
             // Looked for again: somebody may have made it before the lock was taken.
-            var file = files.FileExists(filePath) ? Read(files, filePath) : Create(runtime, path);
+            var file = files.FileExists(filePath) ? Read(files, filePath) : Create(runtime, path, options);
             return opened = new RepositoryDirectory(files, path, file, heldLock);
         }
         finally
@@ -188,9 +188,14 @@ internal sealed class RepositoryDirectory : IDisposable
         return RepositoryFile.Decode(content.AsSpan(0, file.ReadFully(0, content)));
     }
 
-    private static RepositoryFile Create(LedgerRuntime runtime, string path)
+    private static RepositoryFile Create(LedgerRuntime runtime, string path, RepositoryOptions options)
     {
         var created = RepositoryFile.Create(runtime);
+        if (options.Secret is { } secret)
+        {
+            created = created with { Secret = secret };
+        }
+
         var files = runtime.Files;
         var newPath = Path.Combine(path, RepositoryFile.NewName);
         if (files.FileExists(newPath))

@@ -44,6 +44,9 @@ public sealed record RepositoryOptions
     /// <value>Default null: the operating system's.</value>
     public LedgerRuntime? Runtime { get; init; }
 
+    /// <summary>The user's first secret, 32 bytes, for a repository that is made; null makes one.</summary>
+    internal ReadOnlyMemory<byte>? Secret { get; init; }
+
     /// <summary>When new tree nodes are stored.</summary>
     internal WriteBackLimits WriteBackLimits { get; init; } = WriteBackLimits.Default;
 

@@ -41,6 +41,9 @@ internal sealed class LedgerServices
     /// <summary>How heads are merged.</summary>
     public MergePolicies Policies { get; } = new();
 
+    /// <summary>Pages with something new that synchronisation has not looked at.</summary>
+    public MovedPages Moved { get; } = new();
+
     /// <summary>Keeps a page open.</summary>
     public required Action<PageState> Hold { get; init; }
 

@@ -248,8 +248,8 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
         }
     }
 
-    /// <summary>The state of a page, read and held for the caller.</summary>
-    private async ValueTask<PageState> OpenStateAsync(PageId id, CancellationToken cancellationToken)
+    /// <summary>The state of a page, read and held for the caller until <see cref="Release"/>.</summary>
+    internal async ValueTask<PageState> OpenStateAsync(PageId id, CancellationToken cancellationToken)
     {
         PageState? page;
         lock (_gate)
@@ -289,7 +289,8 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
         }
     }
 
-    private void Release(PageState page)
+    /// <summary>Lets go of a page.</summary>
+    internal void Release(PageState page)
     {
         bool isAlone;
         lock (_gate)

@@ -86,6 +86,8 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
         {
             page.MarkStored();
         }
+
+        services.Moved.Add(page.Id);
     });
 
     /// <summary>Deletes the page; durable when it completes.</summary>
@@ -124,6 +126,7 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
             }
         });
         page.Changed.Pulse();
+        services.Moved.Add(page.Id);
         return wasStored;
     }
 
@@ -183,6 +186,7 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
         }
 
         page.Changed.Pulse();
+        services.Moved.Add(page.Id);
         services.WriteBacks.Committed(folded.Value.Changes);
         return folded.Value.Commit;
     }
@@ -275,6 +279,7 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
             }
 
             made = commit;
+            services.Moved.Add(page.Id);
         });
         page.Changed.Pulse();
         return made;
@@ -301,6 +306,7 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
             }
         });
         page.Changed.Pulse();
+        services.Moved.Add(page.Id);
         page.Merger.Touch();
         Invariant.Check(made is not null);
         return made;

@@ -3,6 +3,7 @@ using System.Numerics;
 using System.Security.Cryptography;
 using Ledger.Commits;
 using Ledger.Objects;
+using Ledger.Objects.Segments;
 using Ledger.Runtime;
 
 namespace Ledger.Sync;
@@ -59,14 +60,19 @@ internal static class EntrySeal
     /// <param name="random">Gives 24 bytes.</param>
     /// <param name="header">What is authenticated.</param>
     /// <param name="content">At most <see cref="ContentSizeBytesMax"/> bytes.</param>
-    public static byte[] Seal(SyncKeys keys, IRandomness random, EntryHeader header, ReadOnlySpan<byte> content)
+    /// <param name="bugs">Faults that a test planted.</param>
+    public static byte[] Seal(
+        SyncKeys keys, IRandomness random, EntryHeader header, ReadOnlySpan<byte> content,
+        PlantedBugs bugs = PlantedBugs.None)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(content.Length, ContentSizeBytesMax, nameof(content));
         Span<byte> drawn = stackalloc byte[SyncKeys.NonceSizeBytes];
         random.Fill(drawn);
         var padded = Padding.Add(content, PaddedSizeOf(Padding.LengthSizeBytes + content.Length));
         var authenticated = Authenticated(header, keys.Epoch);
-        var nonce = keys.EntryNonceOf(drawn, authenticated, padded);
+        var nonce = bugs.HasFlag(PlantedBugs.SyncReuseNonce)
+            ? new byte[SyncKeys.NonceSizeBytes]
+            : keys.EntryNonceOf(drawn, authenticated, padded);
         var writer = new ByteWriter(padded.Length + 128);
         writer.WriteByte(Version);
         writer.WriteByte((byte)header.Kind);

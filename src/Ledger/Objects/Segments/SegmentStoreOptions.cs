@@ -41,7 +41,7 @@ internal sealed record SegmentStoreOptions
 
 /// <summary>Faults that tests plant. Nothing outside the tests sets one.</summary>
 [Flags]
-internal enum PlantedBugs
+internal enum PlantedBugs : long
 {
     /// <summary>The product as it is.</summary>
     None = 0,
@@ -84,4 +84,58 @@ internal enum PlantedBugs
 
     /// <summary>A tree that was rebuilt from changes is not compared with the root of its commit.</summary>
     SkipRootCheck = 1 << 17,
+
+    /// <summary>An entry is appended before the blobs that it names are put.</summary>
+    SyncEntryBeforeBlobs = 1L << 32,
+
+    /// <summary>The anchor is saved before what it covers.</summary>
+    SyncAnchorTooEarly = 1L << 33,
+
+    /// <summary>An entry whose acknowledgement was lost is composed anew.</summary>
+    SyncRecomposeAfterLostAnswer = 1L << 34,
+
+    /// <summary>A commit is applied although a parent is not here.</summary>
+    SyncChildBeforeParent = 1L << 35,
+
+    /// <summary>A head is shown before its eager values are here.</summary>
+    SyncHeadBeforeValues = 1L << 36,
+
+    /// <summary>Two entries are sealed with one nonce.</summary>
+    SyncReuseNonce = 1L << 37,
+
+    /// <summary>The parents of an automatic merge are not put in order.</summary>
+    SwapMergeParents = 1L << 38,
+
+    /// <summary>Sequence numbers and hashes of a device's entries are not compared.</summary>
+    SyncSkipChainCheck = 1L << 39,
+
+    /// <summary>An entry that cannot be applied stops the feed.</summary>
+    SyncQuarantineStopsFeed = 1L << 40,
+
+    /// <summary>The root that received changes lead to is not compared with the commit's.</summary>
+    SyncSkipRootCheck = 1L << 41,
+
+    /// <summary>What the cloud says about the anchor is not looked at.</summary>
+    SyncSkipAnchorCheck = 1L << 42,
+
+    /// <summary>An entry is appended before it is durable.</summary>
+    SyncAppendBeforeDurable = 1L << 43,
+
+    /// <summary>Commits whose parents are unknown are forgotten instead of kept.</summary>
+    SyncForgetWaiting = 1L << 44,
+
+    /// <summary>A received head replaces a branch whose journal is not empty.</summary>
+    SyncDropJournal = 1L << 45,
+
+    /// <summary>After an append all commits count as uploaded, whatever was in the entry.</summary>
+    SyncMarkAllUploaded = 1L << 46,
+
+    /// <summary>A device that finds itself behind its own entries keeps its name.</summary>
+    SyncKeepStaleDevice = 1L << 47,
+
+    /// <summary>Positions are taken to have no holes and no repetition.</summary>
+    SyncTrustDelivery = 1L << 48,
+
+    /// <summary>Commits of an earlier life of a page are applied to the present one.</summary>
+    SyncIgnoreIncarnation = 1L << 49,
 }

@@ -50,6 +50,7 @@ internal sealed class MergeInstaller(LedgerServices services, PageState page)
             }
         });
         page.Changed.Pulse();
+        services.Moved.Add(page.Id);
         services.WriteBacks.Committed(made.Tree.Changes.Count);
     }
 

@@ -29,6 +29,7 @@ internal sealed class PageMerger(LedgerServices services, PageState page)
     private TaskCompletionSource? _interrupt;
     private bool _isStopped;
     private bool _isAlone;
+    private bool _hasFailed;
     private long _made;
 
     /// <summary>Merges made since the page was opened.</summary>
@@ -39,6 +40,18 @@ internal sealed class PageMerger(LedgerServices services, PageState page)
             lock (page.Gate)
             {
                 return _made;
+            }
+        }
+    }
+
+    /// <summary>True while the merge that is needed next has failed and waits to be tried again.</summary>
+    public bool HasFailed
+    {
+        get
+        {
+            lock (page.Gate)
+            {
+                return _hasFailed;
             }
         }
     }
@@ -167,6 +180,21 @@ internal sealed class PageMerger(LedgerServices services, PageState page)
         services.Release(page);
     }
 
+    private void Note(bool hasFailed)
+    {
+        lock (page.Gate)
+        {
+            if (_hasFailed == hasFailed)
+            {
+                return;
+            }
+
+            _hasFailed = hasFailed;
+        }
+
+        services.Moved.Add(page.Id);
+    }
+
     private bool TryBegin(out TaskCompletionSource interrupt)
     {
         interrupt = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -188,6 +216,7 @@ internal sealed class PageMerger(LedgerServices services, PageState page)
             var settings = services.Policies.For(page.Id);
             var call = new ResolverCall(services.Runtime, services.Logger, settings, interrupted);
             await MergeAsync(settings, call, isAuthored: false, message: null, CancellationToken.None);
+            Note(hasFailed: false);
             return true;
         }
         catch (Exception exception) when (exception is PageDeletedException or ObjectDisposedException)
@@ -208,6 +237,7 @@ internal sealed class PageMerger(LedgerServices services, PageState page)
             // A supervisor: whatever it is, the heads are as they were, and the page can be used.
             var delay = DelayAfter(failures);
             LogMessages.MergeFailed(services.Logger, page.Id, delay, exception);
+            Note(hasFailed: true);
             await PauseAsync(delay, interrupted);
             return false;
         }

@@ -21,6 +21,9 @@ internal static class RowKeys
     /// <summary>Begins the keys of all page rows.</summary>
     public static ReadOnlyMemory<byte> Pages { get; } = new[] { PageKind };
 
+    /// <summary>Begins the keys of all journals.</summary>
+    public static ReadOnlyMemory<byte> AllJournals { get; } = new[] { JournalKind };
+
     /// <summary>The row of a page.</summary>
     public static byte[] Page(PageId page) => Of(PageKind, page, 0);
 

@@ -1,0 +1,203 @@
+using Ledger.Commits;
+using Ledger.Objects;
+using Ledger.Objects.Segments;
+using Ledger.Trees;
+
+namespace Ledger.Sync;
+
+/// <summary>Sends the entry that is on its way, unchanged, until its fate is known: blobs first.</summary>
+/// <param name="context">The ledger's.</param>
+/// <param name="state">The ledger's.</param>
+internal sealed class EntrySender(SyncContext context, SyncState state)
+{
+    private const int NamesMax = 500;
+
+    /// <summary>Puts the blobs and appends the entry, and notes what came of it.</summary>
+    /// <returns>Null when the cloud has it; otherwise where the page's part of the feed ends.</returns>
+    /// <exception cref="CloudUnavailableException">Its fate is not known, or nothing was done.</exception>
+    public async ValueTask<FeedPosition?> SendAsync(Outgoing outgoing, CancellationToken cancellationToken)
+    {
+        var blobs = outgoing.Blobs ?? await FindBlobsAsync(outgoing, cancellationToken);
+        if (blobs is null)
+        {
+            // Pieces are put before the entry: without them it was never appended.
+            await DropAsync(outgoing, cancellationToken);
+            return FeedPosition.Start;
+        }
+
+        var isLate = context.Has(PlantedBugs.SyncEntryBeforeBlobs);
+        if (!isLate)
+        {
+            await PutBlobsAsync(blobs, cancellationToken);
+        }
+
+        try
+        {
+            var entry = new CloudEntry(
+                outgoing.Row.Id, state.Self.Device, outgoing.Row.Sequence, outgoing.Content);
+            var result = await context.Cloud.AppendAsync(
+                context.Keys.Ledger, outgoing.Row.PageName, [entry], outgoing.Row.ExpectedEnd, cancellationToken);
+            if (isLate)
+            {
+                await PutBlobsAsync(blobs, cancellationToken);
+            }
+
+            await CompleteAsync(outgoing, result, cancellationToken);
+            return null;
+        }
+        catch (FeedMovedException moved)
+        {
+            await DropAsync(outgoing, cancellationToken);
+            return moved.ActualEnd;
+        }
+        catch (CloudUnavailableException) when (context.Has(PlantedBugs.SyncRecomposeAfterLostAnswer))
+        {
+            await DropAsync(outgoing, cancellationToken);
+            throw;
+        }
+    }
+
+    /// <summary>Puts into a record that an entry is in the feed.</summary>
+    /// <returns>What this device says next.</returns>
+    public static SelfRow SetDone(IObjectWriter lease, SelfRow self, Outgoing outgoing)
+    {
+        var next = self with { Next = outgoing.Row.Sequence + 1, Previous = outgoing.Hash };
+        lease.SetRow(SyncRowKeys.Self, next.Encode());
+        DeleteRows(lease, outgoing);
+        return next;
+    }
+
+    /// <summary>Puts into a record that there is no entry on its way.</summary>
+    public static void DeleteRows(IObjectWriter lease, Outgoing outgoing)
+    {
+        lease.DeleteRow(SyncRowKeys.Outgoing);
+        for (var index = 0; index < outgoing.Row.Parts; index++)
+        {
+            lease.DeleteRow(SyncRowKeys.OutgoingPart(index));
+        }
+    }
+
+    private async ValueTask CompleteAsync(
+        Outgoing outgoing, AppendResult result, CancellationToken cancellationToken)
+    {
+        using var turn = await context.Turns.AcquireAsync(cancellationToken);
+        if (state.Outgoing?.Row.Id != outgoing.Row.Id)
+        {
+            // It has come back through the feed already.
+            return;
+        }
+
+        var page = outgoing.Row.Page;
+        var row = await context.ReadPageAsync(page, outgoing.Row.Incarnation, cancellationToken);
+        row = outgoing.Row.PageName == context.Keys.Catalog
+            ? row with { IsAnnounced = true }
+            : await AdvanceAsync(row, outgoing, result, cancellationToken);
+        await using var lease = context.Store.BeginWrite();
+        var self = SetDone(lease, state.Self, outgoing);
+        lease.SetRow(SyncRowKeys.Page(page), row.Encode());
+
+        // If it is lost, the entry is sent once more, which changes nothing.
+        await lease.CommitAsync(Durability.Buffered, cancellationToken);
+        (state.Self, state.Outgoing) = (self, null);
+    }
+
+    private async ValueTask<SyncPageRow> AdvanceAsync(
+        SyncPageRow row, Outgoing outgoing, AppendResult result, CancellationToken cancellationToken)
+    {
+        var graph = context.Services.Graph;
+        IReadOnlyList<CommitId> uploaded = context.Has(PlantedBugs.SyncMarkAllUploaded)
+            ? [.. (await context.ReadHeadsAsync(outgoing.Row.Page, row.Incarnation, cancellationToken))
+                .Select(head => head.Id)]
+            : outgoing.Row.Heads;
+        var kept = new List<CommitId>();
+        foreach (var id in row.Uploaded.Except(uploaded))
+        {
+            var old = await graph.ReadAsync(id, cancellationToken);
+            var isCovered = false;
+            foreach (var head in uploaded)
+            {
+                isCovered = isCovered || await graph.IsAncestorAsync(
+                    old, await graph.ReadAsync(head, cancellationToken), cancellationToken);
+            }
+
+            if (!isCovered)
+            {
+                kept.Add(id);
+            }
+        }
+
+        var isNext = result.EndBefore == row.End;
+        return row with
+        {
+            Uploaded = [.. kept.Concat(uploaded).TakeLast(SyncPageRow.HeadsMax)],
+            End = isNext ? result.Positions[^1] : row.End,
+        };
+    }
+
+    private async ValueTask DropAsync(Outgoing outgoing, CancellationToken cancellationToken)
+    {
+        using var turn = await context.Turns.AcquireAsync(cancellationToken);
+        if (state.Outgoing?.Row.Id != outgoing.Row.Id)
+        {
+            return;
+        }
+
+        await using var lease = context.Store.BeginWrite();
+        DeleteRows(lease, outgoing);
+        await lease.CommitAsync(Durability.Buffered, cancellationToken);
+        state.Outgoing = null;
+    }
+
+    private async ValueTask PutBlobsAsync(IReadOnlyList<OutgoingBlob> blobs, CancellationToken cancellationToken)
+    {
+        foreach (var part in blobs.Where(blob => blob.Piece is null).Chunk(NamesMax))
+        {
+            var found = await context.Cloud.HasBlobsAsync([.. part.Select(blob => blob.Name)], cancellationToken);
+            for (var index = 0; index < part.Length; index++)
+            {
+                var (name, _, kind, id) = part[index];
+                if (!found[index] && await context.Store.ReadAsync(kind, id, cancellationToken) is { } content)
+                {
+                    var blob = BlobSeal.Seal(context.Keys, name, content.Span);
+                    await context.Cloud.PutBlobAsync(name, blob, cancellationToken);
+                }
+            }
+        }
+
+        foreach (var blob in blobs)
+        {
+            if (blob.Piece is { } piece)
+            {
+                await context.Cloud.PutBlobAsync(blob.Name, piece, cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>
+    /// The blobs of an entry that an earlier life composed; null when pieces of it are not in the cloud.
+    /// </summary>
+    private async ValueTask<IReadOnlyList<OutgoingBlob>?> FindBlobsAsync(
+        Outgoing outgoing, CancellationToken cancellationToken)
+    {
+        var entry = new CloudEntry(outgoing.Row.Id, state.Self.Device, outgoing.Row.Sequence, outgoing.Content);
+        var opened = await new EntryOpener(context).OpenAsync(
+            new FeedEntry(FeedPosition.Start, outgoing.Row.PageName, entry), cancellationToken);
+        if (opened.Problem is not null)
+        {
+            return null;
+        }
+
+        var values = new Dictionary<ObjectId, EntryValue>();
+        foreach (var change in opened.Commits.SelectMany(commit => commit.Changes))
+        {
+            if (change.Value is { IsInline: false } value)
+            {
+                values[value.Id] = value;
+            }
+        }
+
+        var blobs = new List<OutgoingBlob>();
+        await new ValueObjects(context).ListAsync(values.Values, blobs, cancellationToken);
+        return blobs;
+    }
+}

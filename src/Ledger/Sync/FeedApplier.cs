@@ -1,0 +1,159 @@
+using Ledger.Objects;
+using Ledger.Objects.Segments;
+using Ledger.Pages;
+
+namespace Ledger.Sync;
+
+/// <summary>Takes entries of the feed in: commits, the catalog, what cannot be applied, and the anchor.</summary>
+/// <remarks>
+/// Everything that a run of entries brings, and the anchor behind them, is one record: after a crash either all of it
+/// is here or the entries are read again. Received commits become heads later (<see cref="HeadInstaller"/>).
+/// </remarks>
+/// <param name="context">The ledger's.</param>
+/// <param name="state">The ledger's.</param>
+/// <param name="holds">Keeps the trees of commits that are to become heads.</param>
+internal sealed class FeedApplier(SyncContext context, SyncState state, PendingTrees holds)
+{
+    /// <summary>Takes in entries of one page, ascending by position and above the anchor, in a turn.</summary>
+    /// <param name="incarnation">Of the cloud.</param>
+    /// <param name="run">One or more.</param>
+    /// <param name="cancellationToken">Leaves everything as it was.</param>
+    /// <returns>The page; null for the catalog and pages that are not known.</returns>
+    public async Task<PageId?> ApplyAsync(
+        CloudIncarnation incarnation, IReadOnlyList<OpenedEntry> run, CancellationToken cancellationToken)
+    {
+        var last = run[^1].Entry;
+        var anchor = new FeedAnchor(incarnation, last.Position, last.Entry.Id);
+        await SaveEarlyAsync(anchor, cancellationToken);
+        await using var lease = context.Store.BeginWrite();
+        var tracker = new ChainTracker(state.Chains, context.Has(PlantedBugs.SyncSkipChainCheck));
+        var page = await context.FindPageAsync(last.Page, cancellationToken);
+        var taken = page is { } id ? await PageIntake.BeginAsync(context, lease, id, cancellationToken) : null;
+        SelfRow? self = null;
+        foreach (var entry in run)
+        {
+            if (state.Outgoing is { } outgoing && outgoing.Row.Id == entry.Entry.Entry.Id && entry.Header is not null)
+            {
+                self = EntrySender.SetDone(lease, state.Self, outgoing);
+            }
+
+            if (entry.Header is not null)
+            {
+                tracker.Add(entry.Header, entry.Hash);
+            }
+
+            var problem = entry.Problem ?? await ApplyAsync(entry, taken, lease, cancellationToken);
+            taken?.Passed(entry.Entry.Position);
+            if (problem is not null)
+            {
+                Quarantine(entry, problem, lease);
+            }
+        }
+
+        lease.SetRow(SyncRowKeys.Anchor, SyncState.Encode(anchor));
+        foreach (var (device, chain) in tracker.Changed)
+        {
+            lease.SetRow(SyncRowKeys.Chain(device), chain.Encode());
+        }
+
+        taken?.SetRows();
+        await lease.CommitAsync(Durability.Buffered, cancellationToken);
+        state.Anchor = anchor;
+        if (self is not null)
+        {
+            (state.Self, state.Outgoing) = (self, null);
+        }
+
+        state.SetChains(tracker.Changed);
+        taken?.Show(holds);
+        return page;
+    }
+
+    /// <summary>Applies commits that were waiting and whose parents are here now, in a turn.</summary>
+    public async Task ApplyWaitingAsync(PageId page, CancellationToken cancellationToken)
+    {
+        for (var isMoving = true; isMoving;)
+        {
+            await using var lease = context.Store.BeginWrite();
+            var taken = await PageIntake.BeginAsync(context, lease, page, cancellationToken);
+            isMoving = await taken.RetryWaitingAsync(cancellationToken);
+            if (isMoving)
+            {
+                taken.SetRows();
+                await lease.CommitAsync(Durability.Buffered, cancellationToken);
+                taken.Show(holds);
+            }
+        }
+    }
+
+    // A planted fault: the anchor is a record of its own, before what it covers.
+    private async ValueTask SaveEarlyAsync(FeedAnchor anchor, CancellationToken cancellationToken)
+    {
+        if (context.Has(PlantedBugs.SyncAnchorTooEarly))
+        {
+            await using var lease = context.Store.BeginWrite();
+            lease.SetRow(SyncRowKeys.Anchor, SyncState.Encode(anchor));
+            await lease.CommitAsync(Durability.Flushed, cancellationToken);
+        }
+    }
+
+    /// <summary>Applies an entry that was opened.</summary>
+    /// <returns>Why it could not be applied, or null.</returns>
+    private async ValueTask<string?> ApplyAsync(
+        OpenedEntry entry, PageIntake? taken, IObjectWriter lease, CancellationToken cancellationToken)
+    {
+        if (entry.Header?.Kind == EntryKind.Catalog)
+        {
+            return await ApplyCatalogAsync(entry, lease, cancellationToken);
+        }
+
+        if (entry.Commits.Count == 0)
+        {
+            return null;
+        }
+
+        if (taken is null)
+        {
+            return "No record of the catalog has told which page this entry is of.";
+        }
+
+        try
+        {
+            await taken.AddAsync(entry, cancellationToken);
+            return null;
+        }
+        catch (CorruptObjectException problem) when (!context.Has(PlantedBugs.SyncQuarantineStopsFeed))
+        {
+            return problem.Message;
+        }
+    }
+
+    private async ValueTask<string?> ApplyCatalogAsync(
+        OpenedEntry entry, IObjectWriter lease, CancellationToken cancellationToken)
+    {
+        if (entry.Entry.Page != context.Keys.Catalog)
+        {
+            return "A record of the catalog is not in the catalog.";
+        }
+
+        if (entry.Record is { Kind: CatalogKind.Created } created)
+        {
+            var id = new byte[PageId.SizeBytes];
+            created.Page.CopyTo(id);
+            lease.SetRow(SyncRowKeys.Name(context.Keys.NameOf(created.Page)), id);
+            var (incarnation, _, _) = await context.ReadLifeAsync(created.Page, cancellationToken);
+            var row = await context.ReadPageAsync(created.Page, incarnation, cancellationToken);
+            lease.SetRow(SyncRowKeys.Page(created.Page), (row with { IsAnnounced = true }).Encode());
+        }
+
+        return null;
+    }
+
+    private static void Quarantine(OpenedEntry entry, string problem, IObjectWriter lease)
+    {
+        var (position, name, sent) = entry.Entry;
+        lease.SetRow(
+            SyncRowKeys.Quarantined(position),
+            new QuarantineRow(sent.Id, name, sent.Device, sent.Sequence, problem).Encode());
+    }
+}

@@ -1,0 +1,285 @@
+using Ledger.Commits;
+using Ledger.Objects;
+using Ledger.Objects.Segments;
+using Ledger.Pages;
+using Ledger.Pages.Rows;
+using Ledger.Trees;
+
+namespace Ledger.Sync;
+
+/// <summary>What one record brings to one page. Used once, in a turn.</summary>
+internal sealed class PageIntake
+{
+    private readonly SyncContext _context;
+    private readonly IObjectWriter _lease;
+    private readonly PageId _page;
+    private readonly CommitApplier _applier;
+    private readonly Dictionary<CommitId, AppliedCommit> _applied = [];
+    private readonly List<AppliedCommit> _order = [];
+    private readonly List<CommitId> _waiting = [];
+    private SyncPageRow _row;
+
+    private PageIntake(SyncContext context, IObjectWriter lease, PageId page, SyncPageRow row)
+    {
+        (_context, _lease, _page, _row) = (context, lease, page, row);
+        _applier = new CommitApplier(context, page);
+    }
+
+    /// <summary>Reads what is known of the page.</summary>
+    public static async ValueTask<PageIntake> BeginAsync(
+        SyncContext context, IObjectWriter lease, PageId page, CancellationToken cancellationToken)
+    {
+        var (incarnation, _, _) = await context.ReadLifeAsync(page, cancellationToken);
+        return new PageIntake(
+            context, lease, page, await context.ReadPageAsync(page, incarnation, cancellationToken));
+    }
+
+    /// <summary>An entry of the page was read, whatever came of it.</summary>
+    public void Passed(FeedPosition position) =>
+        _row = _row with { End = position > _row.End ? position : _row.End };
+
+    /// <summary>
+    /// Applies the commits of an entry, all of them or none; what waits for parents counts as applied.
+    /// </summary>
+    /// <exception cref="CorruptObjectException">One cannot be applied.</exception>
+    public async ValueTask AddAsync(OpenedEntry entry, CancellationToken cancellationToken)
+    {
+        if (entry.Incarnation != _row.Incarnation && !_context.Has(PlantedBugs.SyncIgnoreIncarnation))
+        {
+            // Of a page that was deleted: nothing of it comes back.
+            return;
+        }
+
+        var before = _order.Count;
+        var row = _row;
+        var isAdded = false;
+        _waiting.Clear();
+        try
+        {
+            foreach (var incoming in entry.Commits)
+            {
+                await AddAsync(incoming, entry.Entry.Position, cancellationToken);
+            }
+
+            isAdded = true;
+        }
+        finally
+        {
+            if (!isAdded)
+            {
+                _row = row;
+                Drop(before);
+                _waiting.ForEach(commit => _lease.DeleteRow(SyncRowKeys.WaitingCommit(_page, commit)));
+            }
+        }
+    }
+
+    /// <summary>Applies what waited and can be applied now.</summary>
+    /// <returns>Whether anything was.</returns>
+    public async ValueTask<bool> RetryWaitingAsync(CancellationToken cancellationToken)
+    {
+        var isMoving = false;
+        var prefix = SyncRowKeys.WaitingOf(_page);
+        await foreach (var (key, value) in _context.Store.ScanRowsAsync(prefix, cancellationToken))
+        {
+            var id = SyncRowKeys.ReadCommit(key.Span);
+            var row = WaitingRow.Decode(value.Span);
+            if (row.Incarnation != _row.Incarnation)
+            {
+                _lease.DeleteRow(key);
+                isMoving = true;
+                continue;
+            }
+
+            var commit = await _context.Services.Graph.ReadAsync(id, cancellationToken);
+            if (await HasParentsAsync(commit, cancellationToken))
+            {
+                _lease.DeleteRow(key);
+                await ApplyWaitingAsync(commit, row, cancellationToken);
+                isMoving = true;
+            }
+        }
+
+        return isMoving;
+    }
+
+    /// <summary>Puts everything into the record.</summary>
+    public void SetRows()
+    {
+        foreach (var (commit, start, changes, _) in _order)
+        {
+            _lease.SetRow(
+                RowKeys.Commit(_page, commit.Id), new CommitRow(_row.Incarnation, start, changes).Encode());
+        }
+
+        _lease.SetRow(SyncRowKeys.Page(_page), _row.Encode());
+    }
+
+    /// <summary>The record is written.</summary>
+    public void Show(PendingTrees holds)
+    {
+        foreach (var applied in _order)
+        {
+            _context.Services.Graph.Add(applied.Commit);
+            if (_row.Pending.Contains(applied.Commit.Id))
+            {
+                holds.Add(applied.Commit.Id, applied.Tree);
+            }
+            else
+            {
+                applied.Tree.Dispose();
+            }
+        }
+
+        foreach (var parent in _order.SelectMany(applied => applied.Commit.Parents))
+        {
+            holds.Remove(parent);
+        }
+    }
+
+    private async ValueTask AddAsync(
+        IncomingCommit incoming, FeedPosition position, CancellationToken cancellationToken)
+    {
+        var commit = incoming.Commit;
+        if (await HasAsync(commit.Id, cancellationToken))
+        {
+            await NoteUploadedAsync(commit, cancellationToken);
+            return;
+        }
+
+        var changes = await StoreAsync(incoming, cancellationToken);
+        if (!await HasParentsAsync(commit, cancellationToken) && !_context.Has(PlantedBugs.SyncChildBeforeParent))
+        {
+            Wait(incoming, changes, position);
+            return;
+        }
+
+        await ApplyAsync(commit, incoming.Base, changes, incoming.Changes.ToAsyncEnumerable(), cancellationToken);
+    }
+
+    private async ValueTask<ChangeList> StoreAsync(IncomingCommit incoming, CancellationToken cancellationToken)
+    {
+        var commit = incoming.Commit;
+        await _lease.PutAsync(ObjectKind.Commit, commit.Id.Value, commit.Content, cancellationToken);
+        var writer = new ChangeListWriter(_lease);
+        foreach (var change in incoming.Changes)
+        {
+            await writer.AddAsync(change, cancellationToken);
+        }
+
+        var changes = await writer.FinishAsync(cancellationToken);
+
+        // Whoever asks for the ancestry of a commit of this record finds it in the store.
+        if (_order.Count > 0)
+        {
+            await _lease.WriteAheadAsync(cancellationToken);
+        }
+
+        return changes;
+    }
+
+    private async ValueTask ApplyAsync(
+        Commit commit, CommitId start, ChangeList changes, IAsyncEnumerable<TreeChange> content,
+        CancellationToken cancellationToken)
+    {
+        var tree = await _applier.ApplyAsync(commit, start, content, _applied, cancellationToken);
+        var applied = new AppliedCommit(commit, start, changes, tree);
+        _applied.Add(commit.Id, applied);
+        _order.Add(applied);
+        _row = _row with
+        {
+            Uploaded = SyncPageRow.With(_row.Uploaded, commit),
+            Pending = SyncPageRow.With(_row.Pending, commit),
+        };
+    }
+
+    private async ValueTask ApplyWaitingAsync(Commit commit, WaitingRow row, CancellationToken cancellationToken)
+    {
+        var before = _order.Count;
+        var problem = default(string);
+        try
+        {
+            await ApplyAsync(
+                commit, row.Base, row.Changes,
+                _context.Services.Changes.ReadAsync(row.Changes, default, cancellationToken), cancellationToken);
+        }
+        catch (CorruptObjectException exception)
+        {
+            problem = exception.Message;
+        }
+
+        if (problem is not null)
+        {
+            Drop(before);
+            _lease.SetRow(
+                SyncRowKeys.Quarantined(row.Position),
+                new QuarantineRow(default, _context.Keys.NameOf(_page), default, 0, problem).Encode());
+        }
+    }
+
+    private void Wait(IncomingCommit incoming, ChangeList changes, FeedPosition position)
+    {
+        if (_context.Has(PlantedBugs.SyncForgetWaiting))
+        {
+            return;
+        }
+
+        var sizeBytes = incoming.Commit.Content.Length + incoming.Changes.Sum(
+            change => 64L + change.Key.Length + (change.Value?.Inline.Length ?? 0));
+        _waiting.Add(incoming.Commit.Id);
+        _lease.SetRow(
+            SyncRowKeys.WaitingCommit(_page, incoming.Commit.Id),
+            new WaitingRow(_row.Incarnation, position, incoming.Base, changes, sizeBytes).Encode());
+    }
+
+    /// <summary>The cloud has a commit that was made here too, or was received before.</summary>
+    private async ValueTask NoteUploadedAsync(Commit commit, CancellationToken cancellationToken)
+    {
+        if (_applied.ContainsKey(commit.Id))
+        {
+            return;
+        }
+
+        foreach (var id in _row.Uploaded)
+        {
+            var uploaded = _applied.TryGetValue(id, out var fresh)
+                ? fresh.Commit
+                : await _context.Services.Graph.ReadAsync(id, cancellationToken);
+            if (await _context.Services.Graph.IsAncestorAsync(commit, uploaded, cancellationToken))
+            {
+                return;
+            }
+        }
+
+        _row = _row with { Uploaded = SyncPageRow.With(_row.Uploaded, commit) };
+    }
+
+    private async ValueTask<bool> HasParentsAsync(Commit commit, CancellationToken cancellationToken)
+    {
+        foreach (var parent in commit.Parents)
+        {
+            if (!await HasAsync(parent, cancellationToken))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private async ValueTask<bool> HasAsync(CommitId commit, CancellationToken cancellationToken) =>
+        commit == Commit.Genesis.Id || _applied.ContainsKey(commit) ||
+        (await _context.Store.ReadRowAsync(RowKeys.Commit(_page, commit), cancellationToken) is { } content &&
+            CommitRow.Decode(content.Span).Incarnation == _row.Incarnation);
+
+    private void Drop(int from)
+    {
+        var dropped = _order[from..];
+        _order.RemoveRange(from, dropped.Count);
+        foreach (var applied in dropped)
+        {
+            _applied.Remove(applied.Commit.Id);
+            applied.Tree.Dispose();
+        }
+    }
+}

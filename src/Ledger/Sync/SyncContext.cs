@@ -1,0 +1,83 @@
+using Ledger.Objects;
+using Ledger.Objects.Segments;
+using Ledger.Pages;
+using Ledger.Pages.Rows;
+using Ledger.Runtime;
+
+namespace Ledger.Sync;
+
+/// <summary>What the parts of a ledger's synchronisation share.</summary>
+/// <param name="Ledger">The ledger.</param>
+/// <param name="Keys">Its keys.</param>
+/// <param name="Cloud">Where it synchronises with.</param>
+internal sealed record SyncContext(LedgerStore Ledger, SyncKeys Keys, ICloudProvider Cloud)
+{
+    /// <summary>What the ledger's pages share.</summary>
+    public LedgerServices Services => Ledger.Services;
+
+    /// <summary>The seams.</summary>
+    public LedgerRuntime Runtime => Services.Runtime;
+
+    /// <summary>Objects and rows.</summary>
+    public IObjectStore Store => Services.Store;
+
+    /// <summary>
+    /// Held while rows of synchronisation are read and written anew; never across a call to the cloud.
+    /// </summary>
+    public AsyncLock Turns { get; } = new();
+
+    /// <summary>Pulsed whenever anything has moved.</summary>
+    public AsyncSignal Changed { get; } = new();
+
+    /// <summary>Whether a test has planted a fault.</summary>
+    public bool Has(PlantedBugs bug) => Services.Bugs.HasFlag(bug);
+
+    /// <summary>The incarnation that a page's commits must name, and whether the page is deleted.</summary>
+    public async ValueTask<(uint Incarnation, bool IsStored, bool IsDeleted)> ReadLifeAsync(
+        PageId page, CancellationToken cancellationToken)
+    {
+        var row = await PageLoader.ReadPageRowAsync(Store, page, cancellationToken);
+        return (row?.Incarnation ?? 1, row is { IsDeleted: false }, row is { IsDeleted: true });
+    }
+
+    /// <summary>What is known of a page in the cloud.</summary>
+    public async ValueTask<SyncPageRow> ReadPageAsync(
+        PageId page, uint incarnation, CancellationToken cancellationToken)
+    {
+        var content = await Store.ReadRowAsync(SyncRowKeys.Page(page), cancellationToken);
+        var row = content is { } found ? SyncPageRow.Decode(found.Span) : SyncPageRow.New(incarnation);
+        return row.Incarnation == incarnation
+            ? row
+            : SyncPageRow.New(incarnation) with { IsAnnounced = row.IsAnnounced, End = row.End };
+    }
+
+    /// <summary>The page that has a name in the cloud; null when no catalog record has told it.</summary>
+    public async ValueTask<PageId?> FindPageAsync(PageName name, CancellationToken cancellationToken)
+    {
+        if (name == Keys.NameOf(PageId.Root))
+        {
+            return PageId.Root;
+        }
+
+        return await Store.ReadRowAsync(SyncRowKeys.Name(name), cancellationToken) is { } content
+            ? new PageId(content.Span)
+            : null;
+    }
+
+    /// <summary>The committed heads of a page, without genesis.</summary>
+    public async ValueTask<List<Commits.Commit>> ReadHeadsAsync(
+        PageId page, uint incarnation, CancellationToken cancellationToken)
+    {
+        var heads = new List<Commits.Commit>();
+        await foreach (var (_, value) in Store.ScanRowsAsync(RowKeys.Heads(page), cancellationToken))
+        {
+            var row = HeadRow.Decode(value.Span);
+            if (row.Incarnation == incarnation && row.Commit != Commits.Commit.Genesis.Id)
+            {
+                heads.Add(await Services.Graph.ReadAsync(row.Commit, cancellationToken));
+            }
+        }
+
+        return heads;
+    }
+}

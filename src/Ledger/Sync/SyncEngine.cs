@@ -1,0 +1,144 @@
+using Ledger.Pages;
+using Ledger.Pages.Rows;
+
+namespace Ledger.Sync;
+
+/// <summary>Keeps a ledger and its cloud equal: takes the feed in, lets heads be merged, uploads. For ever.</summary>
+/// <remarks>
+/// Four loops: one reads the feed, one shows what was received once its values are here, one notices what is new here,
+/// one uploads. Each tries again by itself after what may pass, and each takes a turn while it changes rows of
+/// synchronisation. Disposing stops them and leaves everything to be continued by the next engine.
+/// </remarks>
+internal sealed class SyncEngine : IAsyncDisposable
+{
+    private readonly SyncContext _context;
+    private readonly SyncState _state;
+    private readonly PendingTrees _trees = new();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly SyncDownload _download;
+    private readonly SyncHeads _heads;
+    private readonly SyncUpload _upload;
+    private Task[] _loops = [];
+    private bool _isDisposed;
+
+    private SyncEngine(SyncContext context)
+    {
+        _context = context;
+        _state = new SyncState(context);
+        _heads = new SyncHeads(context, _trees);
+        _download = new SyncDownload(context, _state, _heads, new FeedApplier(context, _state, _trees));
+        _upload = new SyncUpload(context, _state, _heads, _download);
+    }
+
+    /// <summary>
+    /// True when the feed was taken in to its end, everything is shown, and the cloud has everything.
+    /// </summary>
+    public bool IsIdle => _download.IsCaughtUp && !_heads.IsBusy && !_upload.IsBusy;
+
+    /// <summary>Begins to synchronise a ledger.</summary>
+    /// <param name="ledger">Open for writing; disposed after the engine.</param>
+    /// <param name="keys">The ledger's.</param>
+    /// <param name="cloud">Owned by the caller.</param>
+    /// <param name="cancellationToken">Cancels the start.</param>
+    public static async Task<SyncEngine> StartAsync(
+        LedgerStore ledger, SyncKeys keys, ICloudProvider cloud, CancellationToken cancellationToken)
+    {
+        ledger.Services.ThrowIfReadOnly();
+        var engine = new SyncEngine(new SyncContext(ledger, keys, cloud));
+        await engine._context.Runtime.Enter();
+        await engine._state.LoadAsync(cancellationToken);
+        ledger.Services.Moved.Follow();
+        await engine._upload.LoadAsync(cancellationToken);
+        var stop = engine._stop.Token;
+        engine._loops =
+        [
+            engine._download.RunAsync(stop), engine._heads.RunAsync(stop), engine._upload.FollowAsync(stop),
+            engine._upload.RunAsync(stop),
+        ];
+        return engine;
+    }
+
+    /// <summary>
+    /// Folds every journal, asks the cloud what is new, and completes when both sides have everything.
+    /// </summary>
+    public async Task SyncNowAsync(CancellationToken cancellationToken)
+    {
+        await _context.Runtime.Enter();
+        await FoldAsync(cancellationToken);
+        _upload.NoticeMoved();
+        _download.Reconnect();
+        await WaitForIdleAsync(cancellationToken);
+    }
+
+    /// <summary>Completes when there is nothing to do.</summary>
+    public async Task WaitForIdleAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var version = _context.Changed.Version;
+            if (IsIdle)
+            {
+                return;
+            }
+
+            await _context.Changed.WaitAsync(version, cancellationToken);
+        }
+    }
+
+    /// <summary>Stops; idempotent. What is on its way is sent again by the next engine.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _isDisposed, true))
+        {
+            return;
+        }
+
+        await _context.Runtime.Enter();
+        _context.Services.Moved.Unfollow();
+        _stop.Cancel();
+        foreach (var loop in _loops)
+        {
+            await loop;
+        }
+
+        _heads.Dispose();
+        _trees.Dispose();
+        _stop.Dispose();
+    }
+
+    private async Task FoldAsync(CancellationToken cancellationToken)
+    {
+        var pages = new SortedSet<PageId>();
+        var prefix = RowKeys.AllJournals;
+        await foreach (var (key, _) in _context.Store.ScanRowsAsync(prefix, cancellationToken))
+        {
+            pages.Add(new PageId(key.Span.Slice(1, PageId.SizeBytes)));
+        }
+
+        foreach (var id in pages)
+        {
+            var page = await _context.Ledger.OpenStateAsync(id, cancellationToken);
+            try
+            {
+                Branch[] branches;
+                lock (page.Gate)
+                {
+                    branches = [.. page.Branches];
+                }
+
+                foreach (var branch in branches)
+                {
+                    await page.Commits.FoldAsync(branch, cancellationToken);
+                }
+            }
+            catch (PageDeletedException)
+            {
+                // Its journal is gone with it.
+            }
+            finally
+            {
+                _context.Ledger.Release(page);
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+using Ledger.Commits;
+using Ledger.Objects;
+using Ledger.Runtime;
+
+namespace Ledger.Sync;
+
+/// <summary>How far a ledger and its cloud know each other: what the rows of the whole ledger say, in memory.</summary>
+/// <remarks>
+/// Read and changed in turns of <see cref="SyncContext.Turns"/>; changed after the record is written.
+/// </remarks>
+/// <param name="context">The ledger's.</param>
+internal sealed class SyncState(SyncContext context)
+{
+    private readonly Dictionary<DeviceId, ChainRow> _chains = [];
+    private SelfRow? _self;
+
+    /// <summary>How far the feed was taken in; null for nothing.</summary>
+    public FeedAnchor? Anchor { get; set; }
+
+    /// <summary>The entry whose fate is not known, or null.</summary>
+    public Outgoing? Outgoing { get; set; }
+
+    /// <summary>Who this device is in the feed.</summary>
+    public SelfRow Self
+    {
+        get => _self ?? throw new InvariantException("The state of synchronisation was not read.");
+        set => _self = value;
+    }
+
+    /// <summary>What was seen of the entries of each device.</summary>
+    public IReadOnlyDictionary<DeviceId, ChainRow> Chains => _chains;
+
+    /// <summary>Reads the rows.</summary>
+    /// <exception cref="CorruptObjectException">A row is damaged.</exception>
+    public async Task LoadAsync(CancellationToken cancellationToken)
+    {
+        var store = context.Store;
+        Anchor = await store.ReadRowAsync(SyncRowKeys.Anchor, cancellationToken) is { } anchor
+            ? DecodeAnchor(anchor.Span)
+            : null;
+        Self = await store.ReadRowAsync(SyncRowKeys.Self, cancellationToken) is { } self
+            ? SelfRow.Decode(self.Span)
+            : new SelfRow(context.Services.Device, 0, 0);
+        _chains.Clear();
+        await foreach (var (key, value) in store.ScanRowsAsync(SyncRowKeys.Chains, cancellationToken))
+        {
+            _chains.Add(SyncRowKeys.ReadDevice(key.Span), ChainRow.Decode(value.Span));
+        }
+
+        Outgoing = await store.ReadRowAsync(SyncRowKeys.Outgoing, cancellationToken) is { } outgoing
+            ? await ReadOutgoingAsync(OutgoingRow.Decode(outgoing.Span), cancellationToken)
+            : null;
+    }
+
+    /// <summary>The bytes of an anchor's row.</summary>
+    public static byte[] Encode(FeedAnchor anchor)
+    {
+        var writer = Pages.Rows.RowFormat.Begin();
+        anchor.Write(writer);
+        return writer.ToArray();
+    }
+
+    /// <summary>A record has these chains now.</summary>
+    public void SetChains(IReadOnlyDictionary<DeviceId, ChainRow> changed)
+    {
+        foreach (var (device, chain) in changed)
+        {
+            _chains[device] = chain;
+        }
+    }
+
+    /// <summary>Nothing was taken in, and nobody was heard of.</summary>
+    public void Forget()
+    {
+        Anchor = null;
+        Outgoing = null;
+        _chains.Clear();
+    }
+
+    private static FeedAnchor DecodeAnchor(ReadOnlySpan<byte> content)
+    {
+        var reader = Pages.Rows.RowFormat.Open(content, "the anchor row");
+        var anchor = FeedAnchor.Read(ref reader);
+        reader.ExpectEnd();
+        return anchor;
+    }
+
+    private async ValueTask<Outgoing> ReadOutgoingAsync(OutgoingRow row, CancellationToken cancellationToken)
+    {
+        var content = new ByteWriter();
+        for (var index = 0; index < row.Parts; index++)
+        {
+            var part = await context.Store.ReadRowAsync(SyncRowKeys.OutgoingPart(index), cancellationToken)
+                ?? throw new CorruptObjectException($"part {index} of the entry {row.Id} on its way is missing");
+            content.WriteBytes(part.Span);
+        }
+
+        return new Outgoing(row, content.ToArray());
+    }
+}
+
+/// <summary>An entry that was composed, durable, and is sent unchanged until its fate is known.</summary>
+/// <param name="Row">What is stored of it.</param>
+/// <param name="Content">The sealed bytes.</param>
+internal sealed record Outgoing(OutgoingRow Row, ReadOnlyMemory<byte> Content)
+{
+    /// <summary>What its next entry says of it.</summary>
+    public UInt128 Hash => EntrySeal.HashOf(Content.Span);
+
+    /// <summary>The blobs that must be in the cloud first; null when they were not found out since a restart.</summary>
+    public IReadOnlyList<OutgoingBlob>? Blobs { get; init; }
+}
+
+/// <summary>A blob that an entry names.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Piece">Its sealed bytes; null for an object of the store.</param>
+/// <param name="Kind">Kind of the object.</param>
+/// <param name="Object">The object.</param>
+internal readonly record struct OutgoingBlob(
+    BlobName Name, ReadOnlyMemory<byte>? Piece, ObjectKind Kind, ObjectId Object);
