@@ -23,6 +23,9 @@ if ! command -v dotnet >/dev/null; then
     exit 5
 fi
 
+# PostgreSQL for its suites: one cluster for the whole run, ended with it.
+tests/postgres.sh install
+
 # Build servers that outlive the script would keep a CI job open.
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_USE_MSBUILD_SERVER=0
 if [ "$nightly" = 1 ]; then
@@ -30,7 +33,12 @@ if [ "$nightly" = 1 ]; then
 fi
 
 results=$(mktemp -d)
-trap 'rm -rf "$results"' EXIT
+cluster=$(mktemp -d)
+end() {
+    tests/postgres.sh stop "$cluster" || true
+    rm -rf "$results" "$cluster"
+}
+trap end EXIT
 
 started=$SECONDS
 step() { # name, command...: runs it and prints its time; a failure ends the script
@@ -63,6 +71,9 @@ suite() { # project directory[, name, filter]: runs its tests and adds up what t
     fi
     echo "== $name: $((SECONDS - begin)) s"
 }
+
+LEDGER_POSTGRES=$(tests/postgres.sh start "$cluster")
+export LEDGER_POSTGRES
 
 step restore dotnet restore Ledger.slnx --locked-mode -v quiet
 step build dotnet build Ledger.slnx -c Release --no-restore -v quiet -p:UseSharedCompilation=false

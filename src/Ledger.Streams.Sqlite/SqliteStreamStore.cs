@@ -72,6 +72,22 @@ public sealed class SqliteStreamStore : RelationalStreamStore
 
     internal override ValueTask<long> NowMsAsync(RelationalSession session) => new(Runtime.WallClockMs());
 
+    internal override async ValueTask<string?> UuidAsync(
+        RelationalSession session, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await session.FindAsync(
+                $"SELECT uuid FROM {Table.Stores} WHERE number = {Table.Number}", [], row => row.GetString(0),
+                cancellationToken);
+        }
+        catch (DbException)
+        {
+            // A database without our tables is another one.
+            return null;
+        }
+    }
+
     internal override async ValueTask<TResult> ReadCoreAsync<TResult>(
         Func<RelationalSession, ValueTask<TResult>> work, CancellationToken cancellationToken)
     {

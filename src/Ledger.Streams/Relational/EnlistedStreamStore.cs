@@ -19,8 +19,16 @@ internal sealed class EnlistedStreamStore(RelationalStreamStore store, DbTransac
 
     internal override string Backend => store.Backend;
 
-    private RelationalSession Session => _session
-        ?? throw new InvalidOperationException("The transaction is over, or was closed.");
+    private RelationalSession Session
+    {
+        get
+        {
+            // A driver may go on without a transaction that is over, and what is done then would be nobody's; but it
+            // refuses to say the level of one.
+            _ = transaction.IsolationLevel;
+            return _session ?? throw new InvalidOperationException("The transaction is over, or was closed.");
+        }
+    }
 
     /// <inheritdoc/>
     public override IStreamStore Enlist(DbTransaction transaction) =>
@@ -47,6 +55,14 @@ internal sealed class EnlistedStreamStore(RelationalStreamStore store, DbTransac
 
     internal override LedgerException? Wrap(DbException error) => store.Wrap(error);
 
+    internal override ValueTask<string?> UuidAsync(RelationalSession session, CancellationToken cancellationToken) =>
+        store.UuidAsync(session, cancellationToken);
+
+    private protected override ValueTask<IReadOnlyList<AppendResult>> AppendCoreAsync(
+        IReadOnlyList<StreamAppend> appends, CancellationToken cancellationToken) =>
+        ReadCoreAsync(
+            session => store.AppendEnlistedAsync(session, transaction, appends, cancellationToken), cancellationToken);
+
     private protected override async ValueTask OpenCoreAsync(CancellationToken cancellationToken)
     {
         await store.EnsureCreatedAsync(cancellationToken);
@@ -54,29 +70,14 @@ internal sealed class EnlistedStreamStore(RelationalStreamStore store, DbTransac
         var connection = transaction.Connection
             ?? throw new InvalidOperationException("The transaction to enlist in is over.");
         _session = new RelationalSession(connection, transaction);
-        var uuids = await store.ReadCoreAsync(session => UuidAsync(session, cancellationToken), cancellationToken);
-        if (await UuidAsync(_session, cancellationToken) != uuids)
+        var uuid = await store.ReadCoreAsync(
+            session => store.UuidAsync(session, cancellationToken), cancellationToken);
+        if (await store.UuidAsync(_session, cancellationToken) != uuid)
         {
             throw new InvalidOperationException(
                 $"The transaction to enlist in is not of the database that store '{Name}' is in.");
         }
     }
 
-    private protected override ValueTask CloseCoreAsync() => Session.DisposeAsync();
-
-    // The database's own, and the store's: a copy of the file is another database once it has gone its own way.
-    private async ValueTask<string?> UuidAsync(RelationalSession session, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await session.FindAsync(
-                $"SELECT uuid FROM {Table.Stores} WHERE number = {Table.Number}", [], row => row.GetString(0),
-                cancellationToken);
-        }
-        catch (DbException)
-        {
-            // A database without our tables is another one.
-            return null;
-        }
-    }
+    private protected override ValueTask CloseCoreAsync() => _session?.DisposeAsync() ?? ValueTask.CompletedTask;
 }

@@ -21,7 +21,7 @@ internal sealed class RelationalAppend(RelationalSession session, RelationalTabl
             return [.. plans.Select(plan => plan.Result())];
         }
 
-        var last = await session.FindAsync(table.FindLast, [], row => row.GetInt64(0), cancellationToken);
+        var last = await session.FindAsync(table.LockLast, [], row => row.GetInt64(0), cancellationToken);
         foreach (var plan in plans)
         {
             last = await WriteAsync(plan, last, cancellationToken);
@@ -34,7 +34,7 @@ internal sealed class RelationalAppend(RelationalSession session, RelationalTabl
     private async ValueTask<Plan> PlanAsync(StreamAppend append, CancellationToken cancellationToken)
     {
         var row = await session.FindAsync(
-            table.FindStream, [append.Stream], row => (row.GetInt64(0), row.GetInt64(1)), cancellationToken);
+            table.LockStream, [append.Stream], row => (row.GetInt64(0), row.GetInt64(1)), cancellationToken);
         var plan = new Plan(append) { Key = row.Item1, End = row.Item2 };
         var seen = new Dictionary<string, int>(StringComparer.Ordinal);
         var isRepeated = true;
@@ -104,7 +104,7 @@ internal sealed class RelationalAppend(RelationalSession session, RelationalTabl
                 entry.CreatedAt?.ToUnixTimeMilliseconds() ?? nowMs,
             ],
             cancellationToken);
-        if (table.HasFullText && search is not null)
+        if (table.HasWordsTable && search is not null)
         {
             await session.ExecuteAsync(table.InsertWords, [id, search], cancellationToken);
         }

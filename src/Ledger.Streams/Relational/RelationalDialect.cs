@@ -12,6 +12,9 @@ internal abstract class RelationalDialect
     /// <summary>What locks the rows of a SELECT, when one statement does not hold the lock on everything.</summary>
     public abstract string ForUpdate { get; }
 
+    /// <summary>A parameter of JSON text, as the columns of tags, metadata and annotations take it.</summary>
+    public virtual string Json(string parameter) => parameter;
+
     /// <summary>True when an entry has one of the tags.</summary>
     public abstract string HasTag(string parameter);
 

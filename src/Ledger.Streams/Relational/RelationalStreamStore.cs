@@ -41,6 +41,14 @@ public abstract class RelationalStreamStore : StreamStore
             {
                 var state = await session.FindAsync(
                     Table.FindConsumer, [name], row => row.GetString(0), CancellationToken.None);
+                if (state is null)
+                {
+                    // There is no row to lock yet: the store's stands for it, or two would make the consumer.
+                    await session.FindAsync(Table.LockLast, [], row => row.GetInt64(0), CancellationToken.None);
+                    state = await session.FindAsync(
+                        Table.FindConsumer, [name], row => row.GetString(0), CancellationToken.None);
+                }
+
                 var update = change(state, await NowMsAsync(session));
                 if (update.IsDeleted)
                 {
@@ -96,6 +104,16 @@ public abstract class RelationalStreamStore : StreamStore
                 .RunAsync(appends, CancellationToken.None),
             isHeard: true,
             cancellationToken);
+
+    /// <summary>Appends in a transaction of the caller's.</summary>
+    internal virtual async ValueTask<IReadOnlyList<AppendResult>> AppendEnlistedAsync(
+        RelationalSession session, DbTransaction transaction, IReadOnlyList<StreamAppend> appends,
+        CancellationToken cancellationToken) =>
+        await new RelationalAppend(session, Table, await NowMsAsync(session)).RunAsync(appends, cancellationToken);
+
+    /// <summary>The store's identity as a connection sees it; null in a database without it.</summary>
+    /// <remarks>Never an error of the database, which would end a transaction of the caller's.</remarks>
+    internal abstract ValueTask<string?> UuidAsync(RelationalSession session, CancellationToken cancellationToken);
 
     private protected override ValueTask<IReadOnlyList<Entry>> ReadPageCoreAsync(
         PageQuery query, CancellationToken cancellationToken)
@@ -179,13 +197,13 @@ public abstract class RelationalStreamStore : StreamStore
             {
                 throughInclusive.TryGetInt64(out var through);
                 var (key, end) = await session.FindAsync(
-                    Table.FindStream, [stream], row => (row.GetInt64(0), row.GetInt64(1)), CancellationToken.None);
+                    Table.LockStream, [stream], row => (row.GetInt64(0), row.GetInt64(1)), CancellationToken.None);
                 if (key == 0)
                 {
                     return 0L;
                 }
 
-                if (Table.HasFullText)
+                if (Table.HasWordsTable)
                 {
                     await session.ExecuteAsync(Table.DeleteWords, [key, through], CancellationToken.None);
                 }
@@ -249,5 +267,5 @@ public abstract class RelationalStreamStore : StreamStore
             cancellationToken);
 
     private ValueTask<long> KeyOfAsync(RelationalSession session, string stream) =>
-        session.FindAsync(Table.FindStream, [stream], row => row.GetInt64(0), CancellationToken.None);
+        session.FindAsync(Table.LockStream, [stream], row => row.GetInt64(0), CancellationToken.None);
 }

@@ -14,11 +14,11 @@ internal sealed class RelationalTable
     /// <param name="dialect">The database's ways.</param>
     /// <param name="number">The store's number.</param>
     /// <param name="name">The table's name, as it was created.</param>
-    /// <param name="hasFullText">Whether words are indexed.</param>
-    public RelationalTable(RelationalDialect dialect, int number, string name, bool hasFullText)
+    /// <param name="hasWordsTable">Whether words are in a table of their own.</param>
+    public RelationalTable(RelationalDialect dialect, int number, string name, bool hasWordsTable)
     {
         _dialect = dialect;
-        (Number, HasFullText) = (number, hasFullText);
+        (Number, HasWordsTable) = (number, hasWordsTable);
         Entries = dialect.Schema + RelationalDialect.Quote(name);
         _streams = dialect.Schema + "ledger_streams";
         Stores = dialect.Schema + "ledger_stores";
@@ -27,8 +27,8 @@ internal sealed class RelationalTable
             "e.order_key, e.dedup_key, e.source_id, e.schema_version, e.metadata, e.tags, e.annotations, " +
             "e.created_ms, e.updated_ms";
         KeyOf = $"(SELECT s.key FROM {_streams} s WHERE s.store = {number} AND s.name = @p0)";
-        FindStream = $"SELECT s.key, s.end_id, s.count FROM {_streams} s WHERE s.store = {number} AND s.name = @p0" +
-            dialect.ForUpdate;
+        FindStream = $"SELECT s.key, s.end_id, s.count FROM {_streams} s WHERE s.store = {number} AND s.name = @p0";
+        LockStream = FindStream + dialect.ForUpdate;
         InsertStream = $"INSERT INTO {_streams} (store, name, end_id, count) VALUES ({number}, @p0, 0, 0) " +
             "RETURNING key";
         UpdateStream = $"UPDATE {_streams} SET end_id = @p1, count = count + @p2 WHERE key = @p0";
@@ -43,14 +43,16 @@ internal sealed class RelationalTable
         DeleteWords = $"INSERT INTO ledger_{number}_text (ledger_{number}_text, rowid, search) " +
             $"SELECT 'delete', e.id, e.search FROM {Entries} e WHERE e.stream = @p0 AND e.id <= @p1 " +
             "AND e.search IS NOT NULL";
-        SetTags = $"UPDATE {Entries} SET tags = @p2, updated_ms = @p3 WHERE id = @p1 AND stream = {KeyOf}";
+        SetTags = $"UPDATE {Entries} SET tags = {dialect.Json("@p2")}, updated_ms = @p3 " +
+            $"WHERE id = @p1 AND stream = {KeyOf}";
         FindAnnotations = $"SELECT e.annotations FROM {Entries} e WHERE e.id = @p1 AND e.stream = {KeyOf}" +
             dialect.ForUpdate;
-        SetAnnotations = $"UPDATE {Entries} SET annotations = @p1, updated_ms = @p2 WHERE id = @p0";
+        SetAnnotations = $"UPDATE {Entries} SET annotations = {dialect.Json("@p1")}, updated_ms = @p2 WHERE id = @p0";
         Trim = $"DELETE FROM {Entries} WHERE stream = @p0 AND id <= @p1";
         Ends = $"SELECT MIN(e.id) FROM {Entries} e WHERE e.stream = @p0 UNION ALL " +
             $"SELECT MAX(e.id) FROM {Entries} e WHERE e.stream = @p0";
-        FindLast = $"SELECT last_position FROM {Stores} WHERE number = {number}" + dialect.ForUpdate;
+        FindLast = $"SELECT last_position FROM {Stores} WHERE number = {number}";
+        LockLast = FindLast + dialect.ForUpdate;
         SetLast = $"UPDATE {Stores} SET last_position = @p0 WHERE number = {number}";
         FindConsumer = $"SELECT state FROM {Consumers} WHERE store = {number} AND name = @p0" + dialect.ForUpdate;
         ListConsumers = $"SELECT name, state FROM {Consumers} WHERE store = {number} ORDER BY name";
@@ -62,8 +64,8 @@ internal sealed class RelationalTable
     /// <summary>The store's number.</summary>
     public int Number { get; }
 
-    /// <summary>Whether words are indexed.</summary>
-    public bool HasFullText { get; }
+    /// <summary>Whether words are in a table of their own, which a writer keeps.</summary>
+    public bool HasWordsTable { get; }
 
     // The names and statements; their parameters are @p0, @p1, … in the order in which the callers give them.
     public string Entries { get; }
@@ -75,6 +77,8 @@ internal sealed class RelationalTable
     public string KeyOf { get; }
 
     public string FindStream { get; }
+
+    public string LockStream { get; }
 
     public string InsertStream { get; }
 
@@ -105,6 +109,8 @@ internal sealed class RelationalTable
     public string Ends { get; }
 
     public string FindLast { get; }
+
+    public string LockLast { get; }
 
     public string SetLast { get; }
 

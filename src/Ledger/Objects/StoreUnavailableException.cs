@@ -25,6 +25,9 @@ public enum StoreUnavailableReason
 
     /// <summary>It is not there, and was not to be made.</summary>
     Missing,
+
+    /// <summary>The database's server is gone or takes no connections now; works again when it does.</summary>
+    Unreachable,
 }
 
 /// <summary>The store could not do what was asked; nothing was changed and nothing earlier is lost.</summary>
@@ -39,5 +42,6 @@ public sealed class StoreUnavailableException(
     public StoreUnavailableReason Reason { get; } = reason;
 
     /// <inheritdoc/>
-    public override bool IsTransient => Reason is StoreUnavailableReason.DiskFull or StoreUnavailableReason.Locked;
+    public override bool IsTransient => Reason
+        is StoreUnavailableReason.DiskFull or StoreUnavailableReason.Locked or StoreUnavailableReason.Unreachable;
 }

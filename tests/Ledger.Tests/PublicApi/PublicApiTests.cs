@@ -11,6 +11,7 @@ public sealed class PublicApiTests
     [InlineData("Ledger")]
     [InlineData("Ledger.Streams")]
     [InlineData("Ledger.Streams.Sqlite")]
+    [InlineData("Ledger.Streams.Postgres")]
     public void The_public_surface_is_the_approved_one(string assembly)
     {
         var approvedPath = $"tests/Ledger.Tests/PublicApi/{assembly}.approved.txt";

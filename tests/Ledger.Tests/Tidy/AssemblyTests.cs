@@ -7,7 +7,8 @@ namespace Ledger.Tests.Tidy;
 /// <summary>What the compiled libraries may not have in it.</summary>
 public sealed class AssemblyTests
 {
-    private static readonly string[] Libraries = ["Ledger", "Ledger.Streams", "Ledger.Streams.Sqlite"];
+    private static readonly string[] Libraries =
+        ["Ledger", "Ledger.Streams", "Ledger.Streams.Sqlite", "Ledger.Streams.Postgres"];
 
     private static readonly string[] MutableCollections =
     [
