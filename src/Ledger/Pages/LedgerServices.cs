@@ -50,8 +50,8 @@ internal sealed class LedgerServices
     /// <summary>Ends <see cref="Hold"/>.</summary>
     public required Action<PageState> Release { get; init; }
 
-    /// <summary>This device.</summary>
-    public required DeviceId Device { get; init; }
+    /// <summary>This device, the author of what is written; another one once synchronisation renamed it.</summary>
+    public required DeviceId Device { get; set; }
 
     /// <summary>What an acknowledged write has survived, unless a call says otherwise.</summary>
     public required Durability Durability { get; init; }

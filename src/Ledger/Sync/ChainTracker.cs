@@ -4,17 +4,14 @@ namespace Ledger.Sync;
 
 /// <summary>Follows each device's entries, of which each names the one before.</summary>
 /// <param name="known">What was seen so far.</param>
+/// <param name="nowMs">The wall clock.</param>
 /// <param name="isOff">A planted fault: nothing is compared.</param>
-internal sealed class ChainTracker(IReadOnlyDictionary<DeviceId, ChainRow> known, bool isOff)
+internal sealed class ChainTracker(IReadOnlyDictionary<DeviceId, ChainRow> known, long nowMs, bool isOff)
 {
-    private readonly SortedDictionary<UInt128, ChainRow> _changed = [];
+    private readonly Dictionary<DeviceId, ChainRow> _changed = [];
 
     /// <summary>What is to be stored.</summary>
-    public IReadOnlyDictionary<DeviceId, ChainRow> Changed =>
-        _changed.ToDictionary(pair => new DeviceId(pair.Key), pair => pair.Value);
-
-    /// <summary>What does not fit together, as full sentences.</summary>
-    public List<string> Problems { get; } = [];
+    public IReadOnlyDictionary<DeviceId, ChainRow> Changed => _changed;
 
     /// <summary>Takes an entry that was opened into account.</summary>
     /// <param name="header">What was authenticated with it.</param>
@@ -26,46 +23,58 @@ internal sealed class ChainTracker(IReadOnlyDictionary<DeviceId, ChainRow> known
             return;
         }
 
-        var chain = _changed.GetValueOrDefault(header.Device.Value) ?? known.GetValueOrDefault(header.Device);
-        var (last, hashOfLast) = chain is null ? (-1L, default(UInt128)) : (chain.Last, chain.Hash);
-        var gaps = chain?.Gaps ?? [];
-        if (header.Sequence > last)
+        var chain = _changed.GetValueOrDefault(header.Device) ?? known.GetValueOrDefault(header.Device) ??
+            new ChainRow(-1, default, nowMs, IsForked: false, []);
+        var changed = header.Sequence > chain.Last ? Extend(chain, header, hash) : Compare(chain, header, hash);
+        if (changed != chain)
         {
-            if (header.Sequence == last + 1)
-            {
-                Compare(header, hashOfLast);
-            }
-            else
-            {
-                gaps = [.. gaps.TakeLast(ChainRow.GapsMax - 1),
-                    new ChainGap(last + 1, header.Sequence - 1, header.Previous)];
-            }
-
-            _changed[header.Device.Value] = new ChainRow(header.Sequence, hash, gaps);
-            return;
-        }
-
-        var gap = gaps.FirstOrDefault(each => each.First <= header.Sequence && header.Sequence <= each.Last);
-        if (gap != default)
-        {
-            _changed[header.Device.Value] = new ChainRow(last, hashOfLast, Fill(gaps, gap, header, hash));
-        }
-        else if (header.Sequence == last && hash != hashOfLast)
-        {
-            Problems.Add(
-                $"Device {header.Device} has two entries with the number {header.Sequence}: its name is used twice.");
+            _changed[header.Device] = changed with { HeardMs = nowMs };
         }
     }
 
-    private List<ChainGap> Fill(
-        IReadOnlyList<ChainGap> gaps, ChainGap gap, EntryHeader header, UInt128 hash)
+    private static ChainRow Extend(ChainRow chain, EntryHeader header, UInt128 hash) =>
+        header.Sequence == chain.Last + 1
+            ? chain with
+            {
+                Last = header.Sequence,
+                Hash = hash,
+                IsForked = chain.IsForked || header.Previous != chain.Hash,
+            }
+            : chain with
+            {
+                Last = header.Sequence,
+                Hash = hash,
+                Gaps =
+                [
+                    .. chain.Gaps.TakeLast(ChainRow.GapsMax - 1),
+                    new ChainGap(chain.Last + 1, header.Sequence - 1, header.Previous),
+                ],
+            };
+
+    /// <summary>
+    /// An entry that is not newer than the last: one that was missing, one that came before, or a fork.
+    /// </summary>
+    private static ChainRow Compare(ChainRow chain, EntryHeader header, UInt128 hash)
     {
-        if (header.Sequence == gap.Last && gap.HashOfLast != hash)
+        if (header.Sequence == chain.Last)
         {
-            Problems.Add(
-                $"Entry {header.Sequence} of device {header.Device} is not the one that its next entry speaks of.");
+            return hash == chain.Hash ? chain : chain with { IsForked = true };
         }
 
+        var index = chain.Gaps.ToList().FindIndex(
+            gap => gap.First <= header.Sequence && header.Sequence <= gap.Last);
+        return index < 0
+            ? chain
+            : chain with
+            {
+                IsForked = chain.IsForked ||
+                    (header.Sequence == chain.Gaps[index].Last && chain.Gaps[index].HashOfLast != hash),
+                Gaps = Fill(chain.Gaps, chain.Gaps[index], header),
+            };
+    }
+
+    private static List<ChainGap> Fill(IReadOnlyList<ChainGap> gaps, ChainGap gap, EntryHeader header)
+    {
         var filled = gaps.Where(each => each != gap).ToList();
         if (gap.First < header.Sequence)
         {
@@ -78,15 +87,5 @@ internal sealed class ChainTracker(IReadOnlyDictionary<DeviceId, ChainRow> known
         }
 
         return [.. filled.OrderBy(each => each.First).Take(ChainRow.GapsMax)];
-    }
-
-    private void Compare(EntryHeader header, UInt128 hashOfLast)
-    {
-        if (header.Previous != hashOfLast)
-        {
-            Problems.Add(
-                $"Entry {header.Sequence} of device {header.Device} does not follow the one before it that was " +
-                "received: the history of the device was forked.");
-        }
     }
 }

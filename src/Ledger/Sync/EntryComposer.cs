@@ -143,7 +143,7 @@ internal sealed class EntryComposer(SyncContext context, SyncState state)
             await lease.CommitAsync(Durability.Flushed, cancellationToken);
         }
 
-        state.Outgoing = new Outgoing(row, sealedEntry) { Blobs = blobs };
+        state.Outgoing = new Outgoing(row, self.Device, sealedEntry) { Blobs = blobs };
         return state.Outgoing;
     }
 

@@ -1,4 +1,3 @@
-using Ledger.Commits;
 using Ledger.Objects;
 using Ledger.Objects.Segments;
 using Ledger.Trees;
@@ -12,8 +11,12 @@ internal sealed class EntrySender(SyncContext context, SyncState state)
 {
     private const int NamesMax = 500;
 
-    /// <summary>Puts the blobs and appends the entry, and notes what came of it.</summary>
-    /// <returns>Null when the cloud has it; otherwise where the page's part of the feed ends.</returns>
+    /// <summary>Puts the blobs and appends the entry.</summary>
+    /// <remarks>
+    /// That it is in the feed is noted when it comes back through the feed, together with the anchor behind it: so what
+    /// counts as uploaded is never more than what the anchor vouches for, also when the cloud is rolled back.
+    /// </remarks>
+    /// <returns>Null when the cloud has it; otherwise it was dropped: the page's part of the feed ends here.</returns>
     /// <exception cref="CloudUnavailableException">Its fate is not known, or nothing was done.</exception>
     public async ValueTask<FeedPosition?> SendAsync(Outgoing outgoing, CancellationToken cancellationToken)
     {
@@ -33,16 +36,14 @@ internal sealed class EntrySender(SyncContext context, SyncState state)
 
         try
         {
-            var entry = new CloudEntry(
-                outgoing.Row.Id, state.Self.Device, outgoing.Row.Sequence, outgoing.Content);
-            var result = await context.Cloud.AppendAsync(
-                context.Keys.Ledger, outgoing.Row.PageName, [entry], outgoing.Row.ExpectedEnd, cancellationToken);
+            await context.Cloud.AppendAsync(
+                context.Keys.Ledger, outgoing.Row.PageName, [outgoing.Entry], outgoing.Row.ExpectedEnd,
+                cancellationToken);
             if (isLate)
             {
                 await PutBlobsAsync(blobs, cancellationToken);
             }
 
-            await CompleteAsync(outgoing, result, cancellationToken);
             return null;
         }
         catch (FeedMovedException moved)
@@ -75,63 +76,6 @@ internal sealed class EntrySender(SyncContext context, SyncState state)
         {
             lease.DeleteRow(SyncRowKeys.OutgoingPart(index));
         }
-    }
-
-    private async ValueTask CompleteAsync(
-        Outgoing outgoing, AppendResult result, CancellationToken cancellationToken)
-    {
-        using var turn = await context.Turns.AcquireAsync(cancellationToken);
-        if (state.Outgoing?.Row.Id != outgoing.Row.Id)
-        {
-            // It has come back through the feed already.
-            return;
-        }
-
-        var page = outgoing.Row.Page;
-        var row = await context.ReadPageAsync(page, outgoing.Row.Incarnation, cancellationToken);
-        row = outgoing.Row.PageName == context.Keys.Catalog
-            ? row with { IsAnnounced = true }
-            : await AdvanceAsync(row, outgoing, result, cancellationToken);
-        await using var lease = context.Store.BeginWrite();
-        var self = SetDone(lease, state.Self, outgoing);
-        lease.SetRow(SyncRowKeys.Page(page), row.Encode());
-
-        // If it is lost, the entry is sent once more, which changes nothing.
-        await lease.CommitAsync(Durability.Buffered, cancellationToken);
-        (state.Self, state.Outgoing) = (self, null);
-    }
-
-    private async ValueTask<SyncPageRow> AdvanceAsync(
-        SyncPageRow row, Outgoing outgoing, AppendResult result, CancellationToken cancellationToken)
-    {
-        var graph = context.Services.Graph;
-        IReadOnlyList<CommitId> uploaded = context.Has(PlantedBugs.SyncMarkAllUploaded)
-            ? [.. (await context.ReadHeadsAsync(outgoing.Row.Page, row.Incarnation, cancellationToken))
-                .Select(head => head.Id)]
-            : outgoing.Row.Heads;
-        var kept = new List<CommitId>();
-        foreach (var id in row.Uploaded.Except(uploaded))
-        {
-            var old = await graph.ReadAsync(id, cancellationToken);
-            var isCovered = false;
-            foreach (var head in uploaded)
-            {
-                isCovered = isCovered || await graph.IsAncestorAsync(
-                    old, await graph.ReadAsync(head, cancellationToken), cancellationToken);
-            }
-
-            if (!isCovered)
-            {
-                kept.Add(id);
-            }
-        }
-
-        var isNext = result.EndBefore == row.End;
-        return row with
-        {
-            Uploaded = [.. kept.Concat(uploaded).TakeLast(SyncPageRow.HeadsMax)],
-            End = isNext ? result.Positions[^1] : row.End,
-        };
     }
 
     private async ValueTask DropAsync(Outgoing outgoing, CancellationToken cancellationToken)
@@ -179,9 +123,8 @@ internal sealed class EntrySender(SyncContext context, SyncState state)
     private async ValueTask<IReadOnlyList<OutgoingBlob>?> FindBlobsAsync(
         Outgoing outgoing, CancellationToken cancellationToken)
     {
-        var entry = new CloudEntry(outgoing.Row.Id, state.Self.Device, outgoing.Row.Sequence, outgoing.Content);
         var opened = await new EntryOpener(context).OpenAsync(
-            new FeedEntry(FeedPosition.Start, outgoing.Row.PageName, entry), cancellationToken);
+            new FeedEntry(FeedPosition.Start, outgoing.Row.PageName, outgoing.Entry), cancellationToken);
         if (opened.Problem is not null)
         {
             return null;

@@ -1,3 +1,4 @@
+using Ledger.Commits;
 using Ledger.Objects;
 using Ledger.Objects.Segments;
 using Ledger.Pages;
@@ -26,15 +27,23 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
         var anchor = new FeedAnchor(incarnation, last.Position, last.Entry.Id);
         await SaveEarlyAsync(anchor, cancellationToken);
         await using var lease = context.Store.BeginWrite();
-        var tracker = new ChainTracker(state.Chains, context.Has(PlantedBugs.SyncSkipChainCheck));
+        var tracker = new ChainTracker(
+            state.Chains, Math.Clamp(context.Runtime.WallClockMs(), 0, Authorship.WallClockMsMax),
+            context.Has(PlantedBugs.SyncSkipChainCheck));
         var page = await context.FindPageAsync(last.Page, cancellationToken);
         var taken = page is { } id ? await PageIntake.BeginAsync(context, lease, id, cancellationToken) : null;
         SelfRow? self = null;
+        var isNameTaken = false;
         foreach (var entry in run)
         {
             if (state.Outgoing is { } outgoing && outgoing.Row.Id == entry.Entry.Entry.Id && entry.Header is not null)
             {
                 self = EntrySender.SetDone(lease, state.Self, outgoing);
+                taken?.MarkUploaded(await BugHeadsAsync(outgoing, cancellationToken));
+            }
+            else if (entry.Header is { } header && header.Device == state.Self.Device)
+            {
+                isNameTaken |= header.Sequence >= state.Self.Next;
             }
 
             if (entry.Header is not null)
@@ -59,14 +68,47 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
         taken?.SetRows();
         await lease.CommitAsync(Durability.Buffered, cancellationToken);
         state.Anchor = anchor;
-        if (self is not null)
+        if (self is not null && state.Outgoing is { } sent)
         {
+            context.Report.Count(counts => counts with
+            {
+                EntriesSent = counts.EntriesSent + 1,
+                BytesSent = counts.BytesSent + sent.Content.Length,
+            });
             (state.Self, state.Outgoing) = (self, null);
         }
 
         state.SetChains(tracker.Changed);
         taken?.Show(holds);
+        context.Report.Count(counts => counts with
+        {
+            EntriesReceived = counts.EntriesReceived + run.Count,
+            BytesReceived = counts.BytesReceived + run.Sum(entry => (long)entry.Entry.Entry.Content.Length),
+        });
+        if (isNameTaken && !context.Has(PlantedBugs.SyncKeepStaleDevice))
+        {
+            await state.TakeNewNameAsync(cancellationToken);
+        }
+
         return page;
+    }
+
+    /// <summary>Applies, in turns, all that was waiting when the ledger was opened.</summary>
+    public async Task LoadAsync(CancellationToken cancellationToken)
+    {
+        var pages = new SortedSet<PageId>();
+        await foreach (var (key, value) in context.Store.ScanRowsAsync(SyncRowKeys.Waiting, cancellationToken))
+        {
+            pages.Add(SyncRowKeys.ReadPage(key.Span));
+            var sizeBytes = WaitingRow.Decode(value.Span).SizeBytes;
+            context.Report.Count(counts => counts.Wait(1, sizeBytes, context.Runtime.Time.GetTimestamp()));
+        }
+
+        foreach (var page in pages)
+        {
+            using var turn = await context.Turns.AcquireAsync(cancellationToken);
+            await ApplyWaitingAsync(page, cancellationToken);
+        }
     }
 
     /// <summary>Applies commits that were waiting and whose parents are here now, in a turn.</summary>
@@ -84,6 +126,19 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
                 taken.Show(holds);
             }
         }
+    }
+
+    // A planted fault: everything here counts as uploaded.
+    private async ValueTask<IReadOnlyList<CommitId>> BugHeadsAsync(
+        Outgoing outgoing, CancellationToken cancellationToken)
+    {
+        if (!context.Has(PlantedBugs.SyncMarkAllUploaded))
+        {
+            return [];
+        }
+
+        var heads = await context.ReadHeadsAsync(outgoing.Row.Page, outgoing.Row.Incarnation, cancellationToken);
+        return [.. heads.Select(head => head.Id)];
     }
 
     // A planted fault: the anchor is a record of its own, before what it covers.

@@ -18,6 +18,8 @@ internal sealed class PageIntake
     private readonly List<AppliedCommit> _order = [];
     private readonly List<CommitId> _waiting = [];
     private SyncPageRow _row;
+    private long _waitingCount;
+    private long _waitingSizeBytes;
 
     private PageIntake(SyncContext context, IObjectWriter lease, PageId page, SyncPageRow row)
     {
@@ -38,6 +40,10 @@ internal sealed class PageIntake
     public void Passed(FeedPosition position) =>
         _row = _row with { End = position > _row.End ? position : _row.End };
 
+    /// <summary>These, too, count as uploaded.</summary>
+    public void MarkUploaded(IReadOnlyList<CommitId> heads) =>
+        _row = heads.Count == 0 ? _row : _row with { Uploaded = heads };
+
     /// <summary>
     /// Applies the commits of an entry, all of them or none; what waits for parents counts as applied.
     /// </summary>
@@ -53,7 +59,7 @@ internal sealed class PageIntake
         var before = _order.Count;
         var row = _row;
         var isAdded = false;
-        _waiting.Clear();
+        var (waiting, count, sizeBytes) = (_waiting.Count, _waitingCount, _waitingSizeBytes);
         try
         {
             foreach (var incoming in entry.Commits)
@@ -69,7 +75,10 @@ internal sealed class PageIntake
             {
                 _row = row;
                 Drop(before);
-                _waiting.ForEach(commit => _lease.DeleteRow(SyncRowKeys.WaitingCommit(_page, commit)));
+                _waiting[waiting..].ForEach(
+                    commit => _lease.DeleteRow(SyncRowKeys.WaitingCommit(_page, commit)));
+                _waiting.RemoveRange(waiting, _waiting.Count - waiting);
+                (_waitingCount, _waitingSizeBytes) = (count, sizeBytes);
             }
         }
     }
@@ -86,7 +95,7 @@ internal sealed class PageIntake
             var row = WaitingRow.Decode(value.Span);
             if (row.Incarnation != _row.Incarnation)
             {
-                _lease.DeleteRow(key);
+                EndWait(key, row);
                 isMoving = true;
                 continue;
             }
@@ -94,7 +103,7 @@ internal sealed class PageIntake
             var commit = await _context.Services.Graph.ReadAsync(id, cancellationToken);
             if (await HasParentsAsync(commit, cancellationToken))
             {
-                _lease.DeleteRow(key);
+                EndWait(key, row);
                 await ApplyWaitingAsync(commit, row, cancellationToken);
                 isMoving = true;
             }
@@ -118,6 +127,12 @@ internal sealed class PageIntake
     /// <summary>The record is written.</summary>
     public void Show(PendingTrees holds)
     {
+        if (_waitingCount != 0)
+        {
+            var now = _context.Runtime.Time.GetTimestamp();
+            _context.Report.Count(counts => counts.Wait(_waitingCount, _waitingSizeBytes, now));
+        }
+
         foreach (var applied in _order)
         {
             _context.Services.Graph.Add(applied.Commit);
@@ -137,6 +152,12 @@ internal sealed class PageIntake
         }
     }
 
+    private void EndWait(ReadOnlyMemory<byte> key, WaitingRow row)
+    {
+        _lease.DeleteRow(key);
+        (_waitingCount, _waitingSizeBytes) = (_waitingCount - 1, _waitingSizeBytes - row.SizeBytes);
+    }
+
     private async ValueTask AddAsync(
         IncomingCommit incoming, FeedPosition position, CancellationToken cancellationToken)
     {
@@ -150,7 +171,7 @@ internal sealed class PageIntake
         var changes = await StoreAsync(incoming, cancellationToken);
         if (!await HasParentsAsync(commit, cancellationToken) && !_context.Has(PlantedBugs.SyncChildBeforeParent))
         {
-            Wait(incoming, changes, position);
+            await WaitAsync(incoming, changes, position, cancellationToken);
             return;
         }
 
@@ -217,7 +238,8 @@ internal sealed class PageIntake
         }
     }
 
-    private void Wait(IncomingCommit incoming, ChangeList changes, FeedPosition position)
+    private async ValueTask WaitAsync(
+        IncomingCommit incoming, ChangeList changes, FeedPosition position, CancellationToken cancellationToken)
     {
         if (_context.Has(PlantedBugs.SyncForgetWaiting))
         {
@@ -226,9 +248,17 @@ internal sealed class PageIntake
 
         var sizeBytes = incoming.Commit.Content.Length + incoming.Changes.Sum(
             change => 64L + change.Key.Length + (change.Value?.Inline.Length ?? 0));
+        var key = SyncRowKeys.WaitingCommit(_page, incoming.Commit.Id);
+        if (await _context.Store.ReadRowAsync(key, cancellationToken) is not null ||
+            _waiting.Contains(incoming.Commit.Id))
+        {
+            return;
+        }
+
         _waiting.Add(incoming.Commit.Id);
+        (_waitingCount, _waitingSizeBytes) = (_waitingCount + 1, _waitingSizeBytes + sizeBytes);
         _lease.SetRow(
-            SyncRowKeys.WaitingCommit(_page, incoming.Commit.Id),
+            key,
             new WaitingRow(_row.Incarnation, position, incoming.Base, changes, sizeBytes).Encode());
     }
 

@@ -29,6 +29,9 @@ internal sealed record SyncContext(LedgerStore Ledger, SyncKeys Keys, ICloudProv
     /// <summary>Pulsed whenever anything has moved.</summary>
     public AsyncSignal Changed { get; } = new();
 
+    /// <summary>What was done, and what keeps more from being done.</summary>
+    public SyncReport Report { get; } = new();
+
     /// <summary>Whether a test has planted a fault.</summary>
     public bool Has(PlantedBugs bug) => Services.Bugs.HasFlag(bug);
 

@@ -1,5 +1,4 @@
 using Ledger.Objects.Segments;
-using Ledger.Pages;
 
 namespace Ledger.Sync;
 
@@ -15,7 +14,13 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
     private readonly EntryOpener _opener = new(context);
     private readonly Lock _gate = new();
     private CancellationTokenSource? _connection;
+    private long _connections;
+
+    // How often somebody wanted to know anew what there is: only a connection made after that can say.
+    private long _wanted;
     private bool _isCaughtUp;
+    private bool _isReading;
+    private bool _isHeld;
 
     /// <summary>True when everything that the cloud has given out was taken in, since the last connecting.</summary>
     public bool IsCaughtUp
@@ -29,6 +34,28 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
         }
     }
 
+    /// <summary>Connections so far: another number is another one.</summary>
+    public long Connections => Volatile.Read(ref _connections);
+
+    /// <summary>True while the cloud is connected and its feed is read.</summary>
+    public bool IsReading
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _isReading;
+            }
+        }
+    }
+
+    /// <summary>True while nothing is to be connected to.</summary>
+    public bool IsHeld
+    {
+        get => Volatile.Read(ref _isHeld);
+        set => Volatile.Write(ref _isHeld, value);
+    }
+
     /// <summary>Runs until it is stopped.</summary>
     public Task RunAsync(CancellationToken stop) => SyncLoop.RunAsync(context, ConnectAsync, Failed, stop);
 
@@ -39,6 +66,7 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
         lock (_gate)
         {
             _isCaughtUp = false;
+            _wanted++;
             connection = _connection;
         }
 
@@ -49,13 +77,15 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
     {
         SetCaughtUp(false);
         LogMessages.SyncFailed(context.Services.Logger, context.Ledger.Name, exception);
+        context.Report.SetFailure("download", exception.Message);
+        context.Changed.Pulse();
     }
 
-    private void SetCaughtUp(bool isCaughtUp)
+    private void SetCaughtUp(bool isCaughtUp, long wanted = -1)
     {
         lock (_gate)
         {
-            _isCaughtUp = isCaughtUp;
+            _isCaughtUp = isCaughtUp && wanted == _wanted;
         }
 
         context.Changed.Pulse();
@@ -63,6 +93,11 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
 
     private async Task ConnectAsync(Backoff backoff, CancellationToken stop)
     {
+        for (var version = context.Changed.Version; IsHeld; version = context.Changed.Version)
+        {
+            await context.Changed.WaitAsync(version, stop);
+        }
+
         using var end = CancellationTokenSource.CreateLinkedTokenSource(stop);
         lock (_gate)
         {
@@ -81,19 +116,29 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
         {
             lock (_gate)
             {
-                _connection = null;
+                (_connection, _isReading, _isCaughtUp) = (null, false, false);
             }
         }
     }
 
     private async Task FollowAsync(Backoff backoff, CancellationToken cancellationToken)
     {
+        var wanted = Volatile.Read(ref _wanted);
         var cursor = new FeedCursor(context.Keys.Ledger, state.Anchor?.Position ?? FeedPosition.Start);
         await using var connection = await context.Cloud.ConnectAsync(
             state.Self.Device, [cursor], null, cancellationToken);
+        Interlocked.Increment(ref _connections);
         backoff.Reset();
+        context.Report.SetFailure("download", null);
+        await CheckAsync(connection, cancellationToken);
+        lock (_gate)
+        {
+            _isReading = true;
+        }
+
         while (true)
         {
+            await PauseAsync(cancellationToken);
             switch (await connection.ReadAsync(cancellationToken))
             {
                 case CloudEvent.Entries entries:
@@ -101,11 +146,77 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
                     context.Changed.Pulse();
                     break;
                 case CloudEvent.CaughtUp:
-                    SetCaughtUp(true);
+                    SetCaughtUp(true, wanted);
                     break;
                 default:
                     return;
             }
+        }
+    }
+
+    /// <summary>
+    /// Compares the cloud with what was taken in and sent before; does not return where nothing may move.
+    /// </summary>
+    private async Task CheckAsync(ICloudConnection connection, CancellationToken cancellationToken)
+    {
+        var feed = connection.Feeds[0];
+        var found = context.Has(PlantedBugs.SyncSkipAnchorCheck)
+            ? AnchorState.Intact
+            : FeedAnchor.Compare(state.Anchor, connection.Incarnation, feed);
+        if (found is AnchorState.Foreign or AnchorState.RolledBack)
+        {
+            await BlockAsync(found, cancellationToken);
+        }
+
+        var isOurs = feed.LastSequence is not { } last || last < state.Self.Next ||
+            (state.Outgoing is { } outgoing && last == outgoing.Row.Sequence);
+        if (!isOurs && !context.Has(PlantedBugs.SyncKeepStaleDevice))
+        {
+            // A restored backup, or a clone: it must not write under this name again.
+            using var turn = await context.Turns.AcquireAsync(cancellationToken);
+            await state.TakeNewNameAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Nothing moves until the user decides, which ends the connection.</summary>
+    private async Task BlockAsync(AnchorState found, CancellationToken cancellationToken)
+    {
+        context.Report.Block = found == AnchorState.Foreign
+            ? (SyncBlock.Foreign,
+                "This is another cloud than before, or it was erased or restored. Nothing is sent or taken in until " +
+                "you repair, reset or erase; local data is kept.")
+            : (SyncBlock.RolledBack,
+                $"The cloud does not have entry {state.Anchor?.Entry} any more, which was taken in before. " +
+                "Nothing is sent or taken in until you repair, reset or erase; local data is kept.");
+        context.Changed.Pulse();
+        try
+        {
+            await context.Runtime.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
+        }
+        finally
+        {
+            context.Report.Block = default;
+        }
+    }
+
+    /// <summary>While too much waits nothing more is taken in.</summary>
+    private async Task PauseAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var version = context.Changed.Version;
+            var waiting = context.Report.Counts.WaitingSizeBytes;
+            if (waiting <= SyncReport.WaitingSizeBytesMax)
+            {
+                context.Report.Block = default;
+                return;
+            }
+
+            context.Report.Block = (
+                SyncBlock.TooMuchWaiting,
+                $"{waiting} bytes of commits wait for others that have not come, more than " +
+                $"{SyncReport.WaitingSizeBytesMax}. Nothing more is taken in until they are applied.");
+            await context.Changed.WaitAsync(version, cancellationToken);
         }
     }
 
@@ -128,19 +239,15 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
                 run.Add(await _opener.OpenAsync(news[start++], cancellationToken));
             }
 
-            PageId? known;
             using (await context.Turns.AcquireAsync(cancellationToken))
             {
-                known = await applier.ApplyAsync(incarnation, run, cancellationToken);
-                if (known is { } waiting)
+                // Not given up half way: what is in the store is also to be shown.
+                var known = await applier.ApplyAsync(incarnation, run, CancellationToken.None);
+                if (known is { } moved)
                 {
-                    await applier.ApplyWaitingAsync(waiting, cancellationToken);
+                    heads.Add(moved);
+                    await applier.ApplyWaitingAsync(moved, CancellationToken.None);
                 }
-            }
-
-            if (known is { } moved)
-            {
-                heads.Add(moved);
             }
         }
     }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Ledger.Pages;
 using Ledger.Pages.Rows;
 
@@ -18,6 +19,7 @@ internal sealed class SyncEngine : IAsyncDisposable
     private readonly SyncDownload _download;
     private readonly SyncHeads _heads;
     private readonly SyncUpload _upload;
+    private readonly FeedApplier _applier;
     private Task[] _loops = [];
     private bool _isDisposed;
 
@@ -26,7 +28,8 @@ internal sealed class SyncEngine : IAsyncDisposable
         _context = context;
         _state = new SyncState(context);
         _heads = new SyncHeads(context, _trees);
-        _download = new SyncDownload(context, _state, _heads, new FeedApplier(context, _state, _trees));
+        _applier = new FeedApplier(context, _state, _trees);
+        _download = new SyncDownload(context, _state, _heads, _applier);
         _upload = new SyncUpload(context, _state, _heads, _download);
     }
 
@@ -48,6 +51,7 @@ internal sealed class SyncEngine : IAsyncDisposable
         await engine._context.Runtime.Enter();
         await engine._state.LoadAsync(cancellationToken);
         ledger.Services.Moved.Follow();
+        await engine._applier.LoadAsync(cancellationToken);
         await engine._upload.LoadAsync(cancellationToken);
         var stop = engine._stop.Token;
         engine._loops =
@@ -70,7 +74,49 @@ internal sealed class SyncEngine : IAsyncDisposable
         await WaitForIdleAsync(cancellationToken);
     }
 
+    /// <summary>How the ledger and its cloud stand to each other now.</summary>
+    public Task<SyncStatus> GetStatusAsync(CancellationToken cancellationToken) =>
+        new SyncStatusReader(_context, _state).ReadAsync(
+            ReadPhase(), _upload.PageCount, _heads.PageCount, cancellationToken);
+
+    /// <summary>The status, and again whenever something has changed; several changes may come as one.</summary>
+    public async IAsyncEnumerable<SyncStatus> WatchStatusAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await _context.Runtime.Enter();
+        while (true)
+        {
+            var version = _context.Changed.Version;
+            yield return await GetStatusAsync(cancellationToken);
+            await _context.Runtime.Enter();
+            await _context.Changed.WaitAsync(version, cancellationToken);
+        }
+    }
+
+    /// <summary>
+    /// Takes the cloud as it is: everything in it is taken in anew, and every local commit that it lacks is sent.
+    /// </summary>
+    /// <remarks>What the user decides when the cloud was erased, replaced or rolled back. Local data stays.</remarks>
+    public async Task RepairAsync(CancellationToken cancellationToken)
+    {
+        await _context.Runtime.Enter();
+        _download.IsHeld = true;
+        try
+        {
+            _download.Reconnect();
+            using var turn = await _context.Turns.AcquireAsync(cancellationToken);
+            await _state.ForgetCloudAsync(cancellationToken);
+            await _upload.LoadAsync(cancellationToken);
+        }
+        finally
+        {
+            _download.IsHeld = false;
+            _context.Changed.Pulse();
+        }
+    }
+
     /// <summary>Completes when there is nothing to do.</summary>
+    /// <exception cref="SyncBlockedException">Nothing moves until the user decides.</exception>
     public async Task WaitForIdleAsync(CancellationToken cancellationToken)
     {
         while (true)
@@ -79,6 +125,11 @@ internal sealed class SyncEngine : IAsyncDisposable
             if (IsIdle)
             {
                 return;
+            }
+
+            if (_context.Report.Block is ({ } block and not SyncBlock.None, { } reason))
+            {
+                throw new SyncBlockedException(block, reason);
             }
 
             await _context.Changed.WaitAsync(version, cancellationToken);
@@ -105,6 +156,14 @@ internal sealed class SyncEngine : IAsyncDisposable
         _trees.Dispose();
         _stop.Dispose();
     }
+
+    private SyncPhase ReadPhase() =>
+        _isDisposed || Array.Exists(_loops, loop => loop.IsCompleted) ? SyncPhase.Stopped
+        : _context.Report.Block.Block != SyncBlock.None ? SyncPhase.Blocked
+        : !_download.IsReading ? SyncPhase.Connecting
+        : !_download.IsCaughtUp ? SyncPhase.Downloading
+        : IsIdle ? SyncPhase.Idle
+        : SyncPhase.Uploading;
 
     private async Task FoldAsync(CancellationToken cancellationToken)
     {

@@ -29,6 +29,18 @@ internal sealed class SyncHeads(SyncContext context, PendingTrees trees) : IDisp
         }
     }
 
+    /// <summary>Pages with something that is not shown.</summary>
+    public int PageCount
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _pages.Count;
+            }
+        }
+    }
+
     /// <summary>A page has received something, or has several heads.</summary>
     public void Add(PageId page)
     {
@@ -110,6 +122,7 @@ internal sealed class SyncHeads(SyncContext context, PendingTrees trees) : IDisp
     private void Failed(Exception exception)
     {
         LogMessages.SyncFailed(context.Services.Logger, context.Ledger.Name, exception);
+        context.Report.SetFailure("values", exception.Message);
         context.Changed.Pulse();
     }
 
@@ -122,7 +135,7 @@ internal sealed class SyncHeads(SyncContext context, PendingTrees trees) : IDisp
             pages = [.. _pages];
         }
 
-        if (pages.Length == 0)
+        if (pages.Length == 0 || context.Report.Block.Block is SyncBlock.Foreign or SyncBlock.RolledBack)
         {
             await context.Changed.WaitAsync(version, cancellationToken);
             return;
@@ -140,6 +153,7 @@ internal sealed class SyncHeads(SyncContext context, PendingTrees trees) : IDisp
         }
 
         backoff.Reset();
+        context.Report.SetFailure("values", null);
     }
 
     /// <summary>Shows what is ready of a page.</summary>

@@ -37,8 +37,11 @@ internal sealed record SelfRow(DeviceId Device, long Next, UInt128 Previous)
 /// <summary>What was seen of a device's entries, each of which names the one before it.</summary>
 /// <param name="Last">The highest sequence number.</param>
 /// <param name="Hash">Hash of that entry.</param>
+/// <param name="HeardMs">Wall clock when it came.</param>
+/// <param name="IsForked">Two histories under this device's name were seen.</param>
 /// <param name="Gaps">Entries before it that were never seen, ascending.</param>
-internal sealed record ChainRow(long Last, UInt128 Hash, IReadOnlyList<ChainGap> Gaps)
+internal sealed record ChainRow(
+    long Last, UInt128 Hash, long HeardMs, bool IsForked, IReadOnlyList<ChainGap> Gaps)
 {
     /// <summary>More gaps are not remembered one by one.</summary>
     public const int GapsMax = 256;
@@ -49,6 +52,8 @@ internal sealed record ChainRow(long Last, UInt128 Hash, IReadOnlyList<ChainGap>
         var writer = RowFormat.Begin();
         writer.WriteVarint((ulong)Last);
         SyncRowFormat.WriteHash(writer, Hash);
+        writer.WriteVarint((ulong)HeardMs);
+        writer.WriteByte(IsForked ? (byte)1 : (byte)0);
         writer.WriteVarint((ulong)Gaps.Count);
         foreach (var gap in Gaps)
         {
@@ -66,6 +71,8 @@ internal sealed record ChainRow(long Last, UInt128 Hash, IReadOnlyList<ChainGap>
         var reader = RowFormat.Open(content, "the row of a device's entries");
         var last = reader.ReadVarint(0, long.MaxValue, "the sequence number");
         var hash = SyncRowFormat.ReadHash(ref reader);
+        var heardMs = RowFormat.ReadMilliseconds(ref reader);
+        var isForked = reader.ReadByte() != 0;
         var gaps = new ChainGap[reader.ReadVarint(0, GapsMax, "the number of gaps")];
         for (var index = 0; index < gaps.Length; index++)
         {
@@ -76,7 +83,7 @@ internal sealed record ChainRow(long Last, UInt128 Hash, IReadOnlyList<ChainGap>
         }
 
         reader.ExpectEnd();
-        return new ChainRow(last, hash, gaps);
+        return new ChainRow(last, hash, heardMs, isForked, gaps);
     }
 }
 

@@ -41,6 +41,7 @@ internal sealed class SyncState(SyncContext context)
         Self = await store.ReadRowAsync(SyncRowKeys.Self, cancellationToken) is { } self
             ? SelfRow.Decode(self.Span)
             : new SelfRow(context.Services.Device, 0, 0);
+        context.Services.Device = Self.Device;
         _chains.Clear();
         await foreach (var (key, value) in store.ScanRowsAsync(SyncRowKeys.Chains, cancellationToken))
         {
@@ -50,6 +51,58 @@ internal sealed class SyncState(SyncContext context)
         Outgoing = await store.ReadRowAsync(SyncRowKeys.Outgoing, cancellationToken) is { } outgoing
             ? await ReadOutgoingAsync(OutgoingRow.Decode(outgoing.Span), cancellationToken)
             : null;
+    }
+
+    /// <summary>Takes another name: somebody else writes under the present one. In a turn; durable.</summary>
+    public async Task TakeNewNameAsync(CancellationToken cancellationToken)
+    {
+        await using var lease = context.Store.BeginWrite();
+        var self = SetNewName(lease);
+        await lease.CommitAsync(Durability.Flushed, cancellationToken);
+        (Self, Outgoing) = (self, null);
+        context.Services.Device = self.Device;
+    }
+
+    /// <summary>Forgets what was known of the cloud: all of it is taken in anew, and what it lacks is sent.</summary>
+    /// <remarks>In a turn; durable. Local data stays; ids make harmless what comes again.</remarks>
+    public async Task ForgetCloudAsync(CancellationToken cancellationToken)
+    {
+        await using var lease = context.Store.BeginWrite();
+        var self = SetNewName(lease);
+        lease.DeleteRow(SyncRowKeys.Anchor);
+        foreach (var prefix in new[] { SyncRowKeys.Chains, SyncRowKeys.Quarantine })
+        {
+            await foreach (var (key, _) in context.Store.ScanRowsAsync(prefix, cancellationToken))
+            {
+                lease.DeleteRow(key);
+            }
+        }
+
+        await foreach (var (key, value) in context.Store.ScanRowsAsync(SyncRowKeys.Pages, cancellationToken))
+        {
+            var row = SyncPageRow.Decode(value.Span);
+            lease.SetRow(
+                key, (SyncPageRow.New(row.Incarnation) with { Pending = row.Pending }).Encode());
+        }
+
+        await lease.CommitAsync(Durability.Flushed, cancellationToken);
+        (Self, Anchor, Outgoing) = (self, null, null);
+        _chains.Clear();
+        context.Services.Device = self.Device;
+    }
+
+    private SelfRow SetNewName(IObjectWriter lease)
+    {
+        Span<byte> device = stackalloc byte[DeviceId.SizeBytes];
+        context.Runtime.Random.Fill(device);
+        var self = new SelfRow(DeviceId.Read(device), 0, 0);
+        lease.SetRow(SyncRowKeys.Self, self.Encode());
+        if (Outgoing is { } outgoing)
+        {
+            EntrySender.DeleteRows(lease, outgoing);
+        }
+
+        return self;
     }
 
     /// <summary>The bytes of an anchor's row.</summary>
@@ -67,14 +120,6 @@ internal sealed class SyncState(SyncContext context)
         {
             _chains[device] = chain;
         }
-    }
-
-    /// <summary>Nothing was taken in, and nobody was heard of.</summary>
-    public void Forget()
-    {
-        Anchor = null;
-        Outgoing = null;
-        _chains.Clear();
     }
 
     private static FeedAnchor DecodeAnchor(ReadOnlySpan<byte> content)
@@ -95,15 +140,19 @@ internal sealed class SyncState(SyncContext context)
             content.WriteBytes(part.Span);
         }
 
-        return new Outgoing(row, content.ToArray());
+        return new Outgoing(row, Self.Device, content.ToArray());
     }
 }
 
 /// <summary>An entry that was composed, durable, and is sent unchanged until its fate is known.</summary>
 /// <param name="Row">What is stored of it.</param>
+/// <param name="Device">Who made it.</param>
 /// <param name="Content">The sealed bytes.</param>
-internal sealed record Outgoing(OutgoingRow Row, ReadOnlyMemory<byte> Content)
+internal sealed record Outgoing(OutgoingRow Row, DeviceId Device, ReadOnlyMemory<byte> Content)
 {
+    /// <summary>As the cloud takes it.</summary>
+    public CloudEntry Entry => new(Row.Id, Device, Row.Sequence, Content);
+
     /// <summary>What its next entry says of it.</summary>
     public UInt128 Hash => EntrySeal.HashOf(Content.Span);
 

@@ -26,6 +26,10 @@ internal sealed class SyncUpload(SyncContext context, SyncState state, SyncHeads
     private readonly EntryComposer _composer = new(context, state);
     private readonly EntrySender _sender = new(context, state);
 
+    // Appended during this connection: what breaks it off makes the fate unknown again.
+    private EntryId _sent;
+    private long _sentIn;
+
     /// <summary>True while there is something to upload.</summary>
     public bool IsBusy
     {
@@ -34,6 +38,18 @@ internal sealed class SyncUpload(SyncContext context, SyncState state, SyncHeads
             lock (_gate)
             {
                 return _pages.Count > 0 || state.Outgoing is not null;
+            }
+        }
+    }
+
+    /// <summary>Pages with something to upload, perhaps.</summary>
+    public int PageCount
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _pages.Count;
             }
         }
     }
@@ -102,6 +118,7 @@ internal sealed class SyncUpload(SyncContext context, SyncState state, SyncHeads
     private void Failed(Exception exception)
     {
         LogMessages.SyncFailed(context.Services.Logger, context.Ledger.Name, exception);
+        context.Report.SetFailure("upload", exception.Message);
         context.Changed.Pulse();
     }
 
@@ -116,8 +133,16 @@ internal sealed class SyncUpload(SyncContext context, SyncState state, SyncHeads
 
         if (state.Outgoing is { } outgoing)
         {
+            if (download.Connections == _sentIn && outgoing.Row.Id == _sent)
+            {
+                // The cloud has it, and it is on its way back.
+                await context.Changed.WaitAsync(version, cancellationToken);
+                return;
+            }
+
             await SendAsync(outgoing, cancellationToken);
             backoff.Reset();
+            context.Report.SetFailure("upload", null);
             context.Changed.Pulse();
             return;
         }
@@ -148,7 +173,13 @@ internal sealed class SyncUpload(SyncContext context, SyncState state, SyncHeads
 
     private async Task SendAsync(Outgoing outgoing, CancellationToken cancellationToken)
     {
+        var connection = download.Connections;
         var end = await _sender.SendAsync(outgoing, cancellationToken);
+        if (end is null)
+        {
+            (_sent, _sentIn) = (outgoing.Row.Id, connection);
+        }
+
         lock (_gate)
         {
             if (!_pages.TryGetValue(outgoing.Row.Page, out var upload))

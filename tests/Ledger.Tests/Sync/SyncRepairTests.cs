@@ -1,0 +1,160 @@
+using Ledger.Conformance;
+using Ledger.Sync;
+using Xunit;
+using static Ledger.Conformance.PageText;
+using static Ledger.Tests.Sync.MaliciousCloudTests;
+using static Ledger.Tests.Sync.SyncEngineTests;
+
+namespace Ledger.Tests.Sync;
+
+/// <summary>Clouds that are erased, replaced or rolled back, and devices that are restored or cloned.</summary>
+public sealed class SyncRepairTests
+{
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void After_the_cloud_was_erased_nothing_moves_until_the_user_repairs_and_nothing_is_lost(bool whileOpen) =>
+        Run(seed: 30, async (runtime, cloud) =>
+        {
+            await using (var before = await SyncDevice.OpenAsync(runtime, "/a", cloud))
+            {
+                await PutAndSyncAsync(before, "a", "1");
+            }
+
+            if (!whileOpen)
+            {
+                cloud.Erase();
+            }
+
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            if (whileOpen)
+            {
+                await first.Engine.WaitForIdleAsync(default);
+                cloud.Erase();
+            }
+
+            await using var here = await first.OpenPageAsync();
+            await here.PutAsync("b", "2");
+            await WaitForAsync(first, status => status.Phase == SyncPhase.Blocked);
+            var status = await first.Engine.GetStatusAsync(default);
+            Assert.Equal(SyncBlock.Foreign, status.Block);
+            Assert.NotNull(status.Error);
+            await Assert.ThrowsAsync<SyncBlockedException>(() => first.Engine.WaitForIdleAsync(default));
+            Assert.Equal("a=1,b=2", await here.ShowAsync());
+
+            await first.Engine.RepairAsync(default);
+            await first.SyncAsync();
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", cloud);
+            await second.SyncAsync();
+
+            await using var there = await second.OpenPageAsync();
+            Assert.Equal("a=1,b=2", await there.ShowAsync());
+        });
+
+    [Fact]
+    public void After_a_rollback_devices_repair_and_everything_that_any_of_them_has_comes_back() => Run(
+        seed: 31, async (runtime, cloud) =>
+        {
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", cloud);
+            foreach (var number in Enumerable.Range(0, 5))
+            {
+                await PutAndSyncAsync(first, $"{number}", "x");
+            }
+
+            await second.SyncAsync();
+            await PutAndSyncAsync(second, "second", "y");
+            cloud.RollBack(first.Keys.Ledger, new FeedPosition(2));
+            await PutAsync(first, "late", "z");
+            await WaitForAsync(first, status => status.Block == SyncBlock.RolledBack);
+            await WaitForAsync(second, status => status.Block == SyncBlock.RolledBack);
+
+            await first.Engine.RepairAsync(default);
+            await first.SyncAsync();
+            await WaitForAsync(second, status => status.Block == SyncBlock.RolledBack);
+            await second.Engine.RepairAsync(default);
+            await SettleAsync(first, second);
+
+            await using var here = await first.OpenPageAsync();
+            await using var there = await second.OpenPageAsync();
+            Assert.Equal("0=x,1=x,2=x,3=x,4=x,late=z,second=y", await here.ShowAsync());
+            Assert.Equal(await HeadAsync(here), await HeadAsync(there));
+            Assert.Empty((await first.Engine.GetStatusAsync(default)).Problems);
+        });
+
+    [Fact]
+    public void A_device_that_appended_and_was_rolled_back_before_it_saw_it_sends_it_again() => Run(
+        seed: 32, async (runtime, cloud) =>
+        {
+            var liar = new TamperingCloud(cloud);
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", liar);
+            await PutAndSyncAsync(first, "a", "1");
+            var isLost = false;
+            liar.Tamper = item => isLost ? [item] : [];
+            liar.Appended = _ =>
+            {
+                if (!isLost)
+                {
+                    isLost = true;
+                    cloud.RollBack(first.Keys.Ledger, new FeedPosition(1));
+                }
+            };
+            await PutAndSyncAsync(first, "b", "2");
+
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", cloud);
+            await second.SyncAsync();
+
+            await using var there = await second.OpenPageAsync();
+            Assert.Equal("a=1,b=2", await there.ShowAsync());
+        });
+
+    [Fact]
+    public void A_restored_backup_takes_a_new_name_before_it_writes() => Run(seed: 33, async (runtime, cloud) =>
+    {
+        await using var second = await SyncDevice.OpenAsync(runtime, "/b", cloud);
+        string before;
+        await using (var first = await SyncDevice.OpenAsync(runtime, "/a", cloud))
+        {
+            await PutAndSyncAsync(first, "a", "1");
+            before = await NameAsync(first);
+        }
+
+        DirectoryCopy.Copy(runtime.Files, "/a", "/backup");
+        await using (var first = await SyncDevice.OpenAsync(runtime, "/a", cloud))
+        {
+            await PutAndSyncAsync(first, "b", "2");
+        }
+
+        await using (var restored = await SyncDevice.OpenAsync(runtime, "/backup", cloud))
+        {
+            await PutAsync(restored, "c", "3");
+            await restored.SyncAsync();
+            Assert.NotEqual(before, await NameAsync(restored));
+        }
+
+        await second.SyncAsync();
+        await using var there = await second.OpenPageAsync();
+        Assert.Equal("a=1,b=2,c=3", await there.ShowAsync());
+        Assert.Empty((await second.Engine.GetStatusAsync(default)).Problems);
+    });
+
+    internal static async Task PutAsync(SyncDevice device, string key, string value)
+    {
+        await using var page = await device.OpenPageAsync();
+        await page.PutAsync(key, value);
+    }
+
+    internal static async Task WaitForAsync(SyncDevice device, Func<SyncStatus, bool> condition)
+    {
+        await foreach (var status in device.Engine.WatchStatusAsync(default))
+        {
+            if (condition(status))
+            {
+                return;
+            }
+        }
+    }
+
+    private static async Task<string> NameAsync(SyncDevice device) =>
+        (await device.Engine.GetStatusAsync(default)).Devices.Single(each => each.IsThis).Device;
+}
