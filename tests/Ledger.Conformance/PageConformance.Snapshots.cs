@@ -104,6 +104,36 @@ public abstract partial class PageConformance
         Assert.Equal("ab", Text(snapshot.Prefix));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_scan_can_be_made_again_and_ends_when_it_is_cancelled_or_its_snapshot_is_gone(bool ofEnumerator)
+    {
+        await using var page = await OpenPageAsync();
+        foreach (var key in new[] { "a", "b", "c" })
+        {
+            await page.PutAsync(key, key);
+        }
+
+        var snapshot = await page.GetSnapshotAsync();
+        using var end = new CancellationTokenSource();
+        using var other = new CancellationTokenSource();
+        var scan = snapshot.GetEntriesAsync(cancellationToken: ofEnumerator ? other.Token : end.Token);
+        var again = snapshot.GetKeysAsync();
+
+        await using var first = scan.GetAsyncEnumerator(ofEnumerator ? end.Token : other.Token);
+        Assert.True(await first.MoveNextAsync());
+        await end.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await first.MoveNextAsync());
+        Assert.Equal(3, await again.CountAsync());
+        await using var second = again.GetAsyncEnumerator();
+        Assert.True(await second.MoveNextAsync());
+        await snapshot.DisposeAsync();
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await second.MoveNextAsync());
+        await using var third = again.GetAsyncEnumerator();
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await third.MoveNextAsync());
+    }
+
     [Fact]
     public async Task Entries_and_keys_come_sorted_in_ranges_forwards_and_backwards()
     {

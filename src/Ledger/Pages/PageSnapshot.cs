@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Ledger.Objects;
 using Ledger.Trees;
 
@@ -73,17 +72,13 @@ internal sealed class PageSnapshot(
     public IAsyncEnumerable<Entry> GetEntriesAsync(
         ReadOnlyMemory<byte>? start = null, ReadOnlyMemory<byte>? end = null, bool reverse = false,
         CancellationToken cancellationToken = default) =>
-        ScanAsync(
-            RangeOf(start, end), reverse,
-            static (services, entry, token) => services.Values.ToEntryAsync(entry.Key, entry.Value, token),
-            cancellationToken);
+        new EntryScan(this, RangeOf(start, end), reverse, cancellationToken);
 
     /// <inheritdoc/>
     public IAsyncEnumerable<ReadOnlyMemory<byte>> GetKeysAsync(
         ReadOnlyMemory<byte>? start = null, ReadOnlyMemory<byte>? end = null, bool reverse = false,
         CancellationToken cancellationToken = default) =>
-        ScanAsync(
-            RangeOf(start, end), reverse, static (_, entry, _) => ValueTask.FromResult(entry.Key), cancellationToken);
+        new KeyScan(this, RangeOf(start, end), reverse, cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask<long> CountAsync(
@@ -141,17 +136,38 @@ internal sealed class PageSnapshot(
         }
     }
 
-    private async IAsyncEnumerable<T> ScanAsync<T>(
-        KeyRange range, bool reverse, Func<LedgerServices, TreeEntry, CancellationToken, ValueTask<T>> show,
-        [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>True once it was disposed of.</summary>
+    internal bool IsDisposed => Volatile.Read(ref _isDisposed);
+
+    /// <summary>Shows values.</summary>
+    internal PageValues Values => services.Values;
+
+    /// <summary>Goes where the library runs.</summary>
+    /// <exception cref="ObjectDisposedException">The snapshot was disposed of.</exception>
+    internal async ValueTask EnterAsync()
     {
         await services.Runtime.Enter();
-        using var hold = await OpenAsync(cancellationToken);
-        await foreach (var entry in services.Tree.ScanAsync(tree.Root, range, reverse, cancellationToken))
+        ThrowIfDisposed();
+    }
+
+    /// <summary>Begins a scan of the tree.</summary>
+    internal async ValueTask<OpenScan> OpenScanAsync(
+        KeyRange range, bool reverse, CancellationToken cancellationToken)
+    {
+        var hold = await OpenAsync(cancellationToken);
+        var isOpen = false;
+        try
         {
-            ThrowIfDisposed();
-            yield return await show(services, entry, cancellationToken);
-            await services.Runtime.Enter();
+            var scan = await services.Tree.OpenScanAsync(tree.Root, range, reverse, cancellationToken);
+            isOpen = true;
+            return new OpenScan(scan, hold);
+        }
+        finally
+        {
+            if (!isOpen)
+            {
+                hold.Dispose();
+            }
         }
     }
 
@@ -201,7 +217,7 @@ internal sealed class PageSnapshot(
             : throw new MissingObjectException(tree.Root);
     }
 
-    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_isDisposed, this);
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(IsDisposed, this);
 }
 
 /// <summary>The tree that a snapshot shows.</summary>

@@ -87,7 +87,23 @@ internal sealed class PageValues(LedgerRuntime runtime, IObjectStore store, Cont
 
     /// <summary>The entry as a reader sees it.</summary>
     /// <exception cref="MissingObjectException">The value must be here and is not.</exception>
-    public async ValueTask<Entry> ToEntryAsync(
+    public ValueTask<Entry> ToEntryAsync(
+        ReadOnlyMemory<byte> key, EntryValue value, CancellationToken cancellationToken) =>
+        TryToEntry(new TreeEntry(key, value), out var entry)
+            ? new ValueTask<Entry>(entry)
+            : ReadEntryAsync(key, value, cancellationToken);
+
+    /// <summary>An entry as a reader sees it, if the value is in the tree itself.</summary>
+    public static bool TryToEntry(in TreeEntry entry, out Entry shown)
+    {
+        var (key, value) = entry;
+        shown = value.IsInline
+            ? new Entry(key, value.Inline, value.SizeBytes, value.Priority, ValueState.Here)
+            : default;
+        return value.IsInline;
+    }
+
+    private async ValueTask<Entry> ReadEntryAsync(
         ReadOnlyMemory<byte> key, EntryValue value, CancellationToken cancellationToken)
     {
         if (value.SizeBytes > DirectSizeBytesMax)

@@ -7,15 +7,14 @@ namespace Ledger.Trees;
 /// <remarks>New nodes wait here so that many are hashed at once (<see cref="Blake3Batch"/>).</remarks>
 /// <param name="owner">The edit that this is a part of.</param>
 /// <param name="level">Level of the nodes.</param>
-internal sealed class FinishedNodes(TreeEditor owner, int level)
+/// <param name="buffers">What it works with.</param>
+internal sealed class FinishedNodes(TreeEditor owner, int level, LevelBuffers buffers)
 {
     /// <summary>New nodes that fill the lanes of the hash: together about 128 KB.</summary>
     private const int NewNodesEnough = 64;
 
     private readonly List<Step> _steps = [];
     private readonly List<ReadOnlyMemory<byte>> _contents = [];
-    private readonly byte[] _key = new byte[TreeProfile.KeySizeBytesMax];
-    private ObjectId[] _ids = [];
 
     private enum Kind
     {
@@ -53,7 +52,7 @@ internal sealed class FinishedNodes(TreeEditor owner, int level)
         var next = 0;
         foreach (var (kind, node) in _steps)
         {
-            var key = _key.AsMemory(0, node.CopyKey(node.Count - 1, _key));
+            var key = buffers.Key.AsMemory(0, node.CopyKey(node.Count - 1, buffers.Key));
             switch (kind)
             {
                 case Kind.Drop:
@@ -63,7 +62,7 @@ internal sealed class FinishedNodes(TreeEditor owner, int level)
                     await parent.PutChildAsync(key, owner.BaseReference, cancellationToken);
                     break;
                 default:
-                    var id = _ids[next++];
+                    var id = buffers.Ids[next++];
                     await owner.AddAsync(id, node, cancellationToken);
                     await parent.PutChildAsync(
                         key, new NodeReference(id, node.EntryCount, node.Flags), cancellationToken);
@@ -76,12 +75,12 @@ internal sealed class FinishedNodes(TreeEditor owner, int level)
 
     private void HashNew()
     {
-        if (_ids.Length < _contents.Count)
+        if (buffers.Ids.Length < _contents.Count)
         {
-            _ids = new ObjectId[Math.Max(_contents.Count, NewNodesEnough)];
+            buffers.Ids = new ObjectId[Math.Max(_contents.Count, NewNodesEnough)];
         }
 
-        ObjectId.OfMany(ObjectKind.Node, CollectionsMarshal.AsSpan(_contents), _ids);
+        ObjectId.OfMany(ObjectKind.Node, CollectionsMarshal.AsSpan(_contents), buffers.Ids);
         _contents.Clear();
     }
 

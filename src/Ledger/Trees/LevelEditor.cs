@@ -11,12 +11,13 @@ namespace Ledger.Trees;
 /// </remarks>
 /// <param name="owner">The edit that this is a part of.</param>
 /// <param name="level">0 for leaves.</param>
+/// <param name="buffers">What it works with.</param>
 /// <param name="base">The old nodes of the level; null when the old tree has none.</param>
-internal sealed class LevelEditor(TreeEditor owner, int level, LevelCursor? @base)
+internal sealed class LevelEditor(TreeEditor owner, int level, LevelBuffers buffers, LevelCursor? @base)
 {
-    private readonly NodeBuilder _builder = new(level, owner.Salt);
-    private readonly ByteWriter _tail = new(0);
-    private readonly FinishedNodes _finished = new(owner, level);
+    private readonly NodeBuilder _builder = buffers.Builder;
+    private readonly ByteWriter _tail = buffers.Tail;
+    private readonly FinishedNodes _finished = new(owner, level, buffers);
     private bool _hasClosed;
 
     // The old node whose entries are being taken over, the first of them not taken yet, and the weight of those before

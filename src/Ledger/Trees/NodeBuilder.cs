@@ -124,6 +124,16 @@ internal sealed class NodeBuilder(int level, TreeSalt salt)
         return NodeFormat.ReadInnerTail(ref reader).Id;
     }
 
+    /// <summary>Forgets what was collected.</summary>
+    public void Clear()
+    {
+        _added.Clear();
+        _pieces.AsSpan(0, _pieceCount).Clear();
+        (Count, _itemCount, _pieceCount, _weight) = (0, 0, 0, 0);
+        _entryCount = 0;
+        _flags = NodeFlags.None;
+    }
+
     private void WriteEntries(ReadOnlySpan<byte> prefix)
     {
         var table = _encoded.Length;
@@ -254,15 +264,6 @@ internal sealed class NodeBuilder(int level, TreeSalt salt)
 
     private ReadOnlySpan<byte> TailOf(int item) =>
         _added.WrittenSpan.Slice(_items[item].Start + _items[item].KeyLength, _items[item].TailLength);
-
-    private void Clear()
-    {
-        _added.Clear();
-        _pieces.AsSpan(0, _pieceCount).Clear();
-        (Count, _itemCount, _pieceCount, _weight) = (0, 0, 0, 0);
-        _entryCount = 0;
-        _flags = NodeFlags.None;
-    }
 
     /// <summary>An entry that is new: its key, and then its tail, in the buffer.</summary>
     private readonly record struct Item(int Start, int KeyLength, int TailLength);

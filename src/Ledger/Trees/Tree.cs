@@ -13,7 +13,7 @@ namespace Ledger.Trees;
 internal sealed class Tree
 {
     private readonly NodeReader _reader;
-    private readonly TreeSalt _salt;
+    private readonly EditBufferPool _buffers;
 
     /// <summary>The trees in a store.</summary>
     /// <param name="store">Where nodes are.</param>
@@ -26,7 +26,7 @@ internal sealed class Tree
         bool isReadOnly = false)
     {
         var cache = new NodeCache(cacheSizeBytes);
-        _salt = salt;
+        _buffers = new EditBufferPool(salt);
         _reader = new NodeReader(store, cache, Dirty);
         WriteBack = new NodeWriteBack(store, cache, Dirty, limits ?? WriteBackLimits.Default, isReadOnly);
     }
@@ -93,30 +93,17 @@ internal sealed class Tree
     public async IAsyncEnumerable<TreeEntry> ScanAsync(
         ObjectId root, KeyRange range, bool reverse, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var cursor = await OpenAsync(root, cancellationToken);
-        if (reverse)
+        var scan = await OpenScanAsync(root, range, reverse, cancellationToken);
+        while (await scan.MoveNextAsync(cancellationToken))
         {
-            for (var found = await cursor.SeekBeforeAsync(range.End, cancellationToken);
-                found && cursor.CompareKey(range.Start.Span) >= 0;
-                found = await cursor.PreviousAsync(cancellationToken))
-            {
-                yield return cursor.Current;
-            }
-
-            yield break;
-        }
-
-        for (var found = await cursor.SeekAsync(range.Start, cancellationToken);
-            found && (range.End is not { } end || cursor.CompareKey(end.Span) < 0);
-            found = await cursor.NextAsync(cancellationToken))
-        {
-            yield return cursor.Current;
+            yield return scan.Current;
         }
     }
 
-    /// <summary>A cursor on no entry yet: seek it first.</summary>
-    public async ValueTask<TreeCursor> OpenAsync(ObjectId root, CancellationToken cancellationToken) =>
-        new(_reader, await _reader.ReadRootAsync(root, cancellationToken));
+    /// <summary>A scan that stands before the first entry of a range.</summary>
+    public async ValueTask<TreeScan> OpenScanAsync(
+        ObjectId root, KeyRange range, bool reverse, CancellationToken cancellationToken) =>
+        new(_reader, await _reader.ReadRootAsync(root, cancellationToken), range, reverse);
 
     /// <summary>How many entries a range has, from the stored counts: reads two paths at most.</summary>
     public async ValueTask<long> CountAsync(ObjectId root, KeyRange range, CancellationToken cancellationToken)
@@ -150,7 +137,8 @@ internal sealed class Tree
         CancellationToken cancellationToken,
         Func<TreeChange, CancellationToken, ValueTask>? changed = null)
     {
-        var editor = new TreeEditor(_reader, _salt, root, batch);
+        var buffers = _buffers.Rent();
+        var editor = new TreeEditor(_reader, buffers, root, batch);
         await foreach (var change in sortedChanges.WithCancellation(cancellationToken))
         {
             await editor.ApplyAsync(change, cancellationToken);
@@ -160,7 +148,9 @@ internal sealed class Tree
             }
         }
 
-        return await editor.FinishAsync(cancellationToken);
+        var edited = await editor.FinishAsync(cancellationToken);
+        _buffers.Return(buffers);
+        return edited;
     }
 
     /// <inheritdoc cref="ApplyAsync(ObjectId, IAsyncEnumerable{TreeChange}, NodeBatch, CancellationToken,
@@ -172,7 +162,8 @@ internal sealed class Tree
         CancellationToken cancellationToken,
         Func<TreeChange, CancellationToken, ValueTask>? changed = null)
     {
-        var editor = new TreeEditor(_reader, _salt, root, batch);
+        var buffers = _buffers.Rent();
+        var editor = new TreeEditor(_reader, buffers, root, batch);
         foreach (var change in sortedChanges)
         {
             await editor.ApplyAsync(change, cancellationToken);
@@ -182,7 +173,9 @@ internal sealed class Tree
             }
         }
 
-        return await editor.FinishAsync(cancellationToken);
+        var edited = await editor.FinishAsync(cancellationToken);
+        _buffers.Return(buffers);
+        return edited;
     }
 
     private static EntryValue? ValueIn(Node leaf, ReadOnlySpan<byte> key)

@@ -9,18 +9,14 @@ namespace Ledger.Trees;
 /// changes.
 /// </remarks>
 /// <param name="reader">Where the old nodes come from.</param>
-/// <param name="salt">The ledger's salt.</param>
+/// <param name="buffers">What it works with.</param>
 /// <param name="root">The tree that is edited.</param>
 /// <param name="sink">Where the new nodes go; <paramref name="reader"/> finds them there.</param>
-internal sealed class TreeEditor(NodeReader reader, TreeSalt salt, ObjectId root, INodeSink sink)
+internal sealed class TreeEditor(NodeReader reader, EditBuffers buffers, ObjectId root, INodeSink sink)
 {
     private readonly List<LevelEditor> _levels = [];
-    private readonly byte[] _previousKey = new byte[TreeProfile.KeySizeBytesMax];
     private int _previousKeyLength;
     private Node? _base;
-
-    /// <summary>The ledger's salt.</summary>
-    public TreeSalt Salt => salt;
 
     /// <summary>Whether the last change made a difference to the entries.</summary>
     public bool HasChanged => _levels[0].HasChanged;
@@ -104,7 +100,7 @@ internal sealed class TreeEditor(NodeReader reader, TreeSalt salt, ObjectId root
         var level = _levels.Count;
         Invariant.Check(_base is not null && level <= NodeFormat.LevelMax);
         _levels.Add(new LevelEditor(
-            this, level, level <= BaseLevel ? new LevelCursor(reader, _base, level) : null));
+            this, level, buffers.Of(level), level <= BaseLevel ? new LevelCursor(reader, _base, level) : null));
     }
 
     private void CheckChange(in TreeChange change)
@@ -112,8 +108,8 @@ internal sealed class TreeEditor(NodeReader reader, TreeSalt salt, ObjectId root
         var key = change.Key.Span;
         Invariant.Check(key.Length is >= TreeProfile.KeySizeBytesMin and <= TreeProfile.KeySizeBytesMax);
         Invariant.Check(change.Value is null or { SizeBytes: <= TreeProfile.ValueSizeBytesMax });
-        Invariant.Check(key.SequenceCompareTo(_previousKey.AsSpan(0, _previousKeyLength)) > 0);
-        key.CopyTo(_previousKey);
+        Invariant.Check(key.SequenceCompareTo(buffers.PreviousKey.AsSpan(0, _previousKeyLength)) > 0);
+        key.CopyTo(buffers.PreviousKey);
         _previousKeyLength = key.Length;
     }
 }

@@ -58,45 +58,6 @@ public sealed class TreeModelTests
         }
     }
 
-    [Theory]
-    [MemberData(nameof(Shapes))]
-    public async Task A_cursor_walks_like_a_pointer_into_the_sorted_list(KeyShape shape, int count)
-    {
-        var (world, root, model, random) = await MakeAsync(shape, count);
-        var keys = model.Keys.ToList();
-        var cursor = await world.Tree.OpenAsync(root, default);
-        var place = 0;
-        await cursor.SeekAsync(default, default);
-
-        for (var step = 0; step < 300; step++)
-        {
-            switch (random.Next(6))
-            {
-                case 0:
-                    var key = Probes(random, shape, model).First();
-                    place = keys.Count(item => item.Span.SequenceCompareTo(key.Span) < 0);
-                    Assert.Equal(place < keys.Count, await cursor.SeekAsync(key, default));
-                    break;
-                case 1:
-                    var bound = Probes(random, shape, model).First();
-                    place = keys.Count(item => item.Span.SequenceCompareTo(bound.Span) < 0) - 1;
-                    Assert.Equal(place >= 0, await cursor.SeekBeforeAsync(bound, default));
-                    break;
-                case 2 or 3:
-                    place = Math.Min(place + 1, keys.Count);
-                    Assert.Equal(place < keys.Count, await cursor.NextAsync(default));
-                    break;
-                default:
-                    place = Math.Max(place - 1, -1);
-                    Assert.Equal(place >= 0, await cursor.PreviousAsync(default));
-                    break;
-            }
-
-            Assert.Equal(place >= 0 && place < keys.Count, cursor.IsValid);
-            Assert.True(!cursor.IsValid || cursor.Key.Span.SequenceEqual(keys[place].Span));
-        }
-    }
-
     [Fact]
     public async Task Counting_reads_two_paths_at_most()
     {
