@@ -38,11 +38,14 @@ internal sealed class CommitTrees(LedgerServices services)
     /// <summary>The tree of a commit; one that was rebuilt and is a head's stays with the head.</summary>
     /// <inheritdoc cref="OpenAsync(PageId, Commit, CancellationToken)"/>
     public ValueTask<TreeHold> OpenAsync(PageState page, Commit commit, CancellationToken cancellationToken) =>
-        services.Tree.Dirty.TryHold(commit.Root) is { } hold
+        TryOpen(commit) is { } hold
             ? new ValueTask<TreeHold>(hold)
-            : services.Tree.IsCached(commit.Root)
-                ? new ValueTask<TreeHold>(TreeHold.Stored)
-                : OpenAbsentAsync(page, commit, cancellationToken);
+            : OpenAbsentAsync(page, commit, cancellationToken);
+
+    /// <summary>The tree of a commit, if its root is in memory.</summary>
+    public TreeHold? TryOpen(Commit commit) =>
+        services.Tree.Dirty.TryHold(commit.Root) ??
+        (services.Tree.IsCached(commit.Root) ? TreeHold.Stored : null);
 
     private async ValueTask<TreeHold> OpenAbsentAsync(
         PageState page, Commit commit, CancellationToken cancellationToken)

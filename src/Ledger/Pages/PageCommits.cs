@@ -231,7 +231,11 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
 
         // The journal is durable as it was acknowledged; if this record is lost, the fold is done again.
         await lease.CommitAsync(Durability.Buffered, cancellationToken);
-        services.Graph.Add(folded);
+        if (folded != parent)
+        {
+            Remember(folded, changes);
+        }
+
         return (folded, changes.Count);
     }
 
@@ -333,7 +337,7 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
         }
 
         await pending.Lease.CommitAsync(pending.Durability, CancellationToken.None);
-        services.Graph.Add(commit);
+        Remember(commit, pending.Changes);
         services.WriteBacks.Committed(pending.Changes.Count);
         return commit;
     }
@@ -358,6 +362,13 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
         await lease.PutAsync(ObjectKind.Commit, commit.Id.Value, commit.Content, cancellationToken);
         lease.SetRow(
             RowKeys.Commit(page.Id, commit.Id), new CommitRow(page.Incarnation, parent.Id, changes).Encode());
+    }
+
+    /// <summary>A commit is in the log: the next one to ask for it need not read.</summary>
+    private void Remember(Commit commit, ChangeList changes)
+    {
+        services.Graph.Add(commit);
+        page.Described = PageHistory.Describe(commit, changes.Count);
     }
 
     /// <summary>Runs a write alone, in the order of the page's writes.</summary>

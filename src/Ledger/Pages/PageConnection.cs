@@ -204,23 +204,42 @@ internal sealed partial class PageConnection : IPage
     }
 
     /// <inheritdoc/>
-    public async Task<IPageSnapshot> GetSnapshotAsync(
+    public Task<IPageSnapshot> GetSnapshotAsync(
         ReadOnlyMemory<byte> prefix = default, CancellationToken cancellationToken = default)
     {
         ReadOnlyMemory<byte> ownPrefix = prefix.ToArray();
+
+        // Of an idle page everything is in memory: no change of thread, and nothing to read.
+        return !cancellationToken.IsCancellationRequested && TryShowHead(ownPrefix) is { } snapshot
+            ? Task.FromResult<IPageSnapshot>(snapshot)
+            : ReadAndShowAsync(ownPrefix, cancellationToken);
+    }
+
+    private async Task<IPageSnapshot> ReadAndShowAsync(
+        ReadOnlyMemory<byte> ownPrefix, CancellationToken cancellationToken)
+    {
         var head = await ReadHeadAsync(cancellationToken);
         return await ShowAsync(head, ownPrefix, cancellationToken);
     }
 
-    /// <inheritdoc/>
-    public async Task<IPageSnapshot> GetSnapshotAsync(
-        AsOf asOf, ReadOnlyMemory<byte> prefix = default, CancellationToken cancellationToken = default)
+    /// <summary>A snapshot, if all that it takes is in memory and nothing has to be written first.</summary>
+    private PageSnapshot? TryShowHead(ReadOnlyMemory<byte> ownPrefix)
     {
-        ArgumentNullException.ThrowIfNull(asOf);
-        ReadOnlyMemory<byte> ownPrefix = prefix.ToArray();
-        var head = await ReadHeadAsync(cancellationToken);
-        var commit = await _history.FindAsync(head, asOf, cancellationToken);
-        return await ShowAsync(commit, ownPrefix, cancellationToken);
+        Commit commit;
+        lock (_page.Gate)
+        {
+            if (_isDisposed || !_page.IsUsable || !_page.Writes.HasEnded(_lastTicket) ||
+                (_pinned is null && !Branch.IsClean))
+            {
+                return null;
+            }
+
+            commit = _pinned ?? Branch.Head;
+        }
+
+        return _page.Described is { } info && info.Id == commit.Id && _services.Trees.TryOpen(commit) is { } hold
+            ? new PageSnapshot(_services, info, new SnapshotTree(commit.Root, hold, Id), ownPrefix)
+            : null;
     }
 
     /// <inheritdoc/>
@@ -245,7 +264,7 @@ internal sealed partial class PageConnection : IPage
             await _watches.DrainAsync(cancellationToken);
             var pinned = await PinAsync(cancellationToken);
             hold = await _services.Trees.OpenAsync(_page, pinned, cancellationToken);
-            var info = await _history.DescribeAsync(pinned, cancellationToken);
+            var info = await DescribeAsync(pinned, cancellationToken);
             lock (_page.Gate)
             {
                 ThrowIfUnusable();
@@ -292,73 +311,6 @@ internal sealed partial class PageConnection : IPage
                 await initial.DisposeAsync();
             }
         }
-    }
-
-    /// <inheritdoc/>
-    public IAsyncEnumerable<CommitInfo> LogAsync(
-        CommitId? from = null, int? limit = null, CancellationToken cancellationToken = default)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(limit ?? 0, nameof(limit));
-        ThrowIfUnusable();
-        return _history.ReadLogAsync(this, from, limit, cancellationToken);
-    }
-
-    /// <inheritdoc/>
-    public IAsyncEnumerable<EntryChange> DiffAsync(
-        CommitId before, CommitId after, ReadOnlyMemory<byte> prefix = default,
-        CancellationToken cancellationToken = default)
-    {
-        ThrowIfUnusable();
-        return _history.ReadDiffAsync(
-            this, before, after, KeyRange.OfPrefix(prefix.ToArray()), cancellationToken);
-    }
-
-    /// <inheritdoc/>
-    public IAsyncEnumerable<KeyVersion> HistoryOfAsync(
-        ReadOnlyMemory<byte> key, CancellationToken cancellationToken = default)
-    {
-        KeyComparer.Check(key);
-        ThrowIfUnusable();
-        return _history.ReadVersionsAsync(this, key.ToArray(), cancellationToken);
-    }
-
-    /// <inheritdoc/>
-    public async Task<CommitId> RestoreAsync(
-        CommitId commit, ReadOnlyMemory<byte> prefix = default, CancellationToken cancellationToken = default)
-    {
-        ReadOnlyMemory<byte> ownPrefix = prefix.ToArray();
-        var transaction = (Transaction)await BeginTransactionAsync(cancellationToken);
-        await using (transaction)
-        {
-            var wanted = await _history.FindAsync(transaction.Pinned, commit, cancellationToken);
-            await transaction.RestoreAsync(wanted, KeyRange.OfPrefix(ownPrefix), cancellationToken);
-            return await transaction.CommitAsync(cancellationToken: cancellationToken);
-        }
-    }
-
-    /// <inheritdoc/>
-    public async Task<IReadOnlyList<CommitInfo>> GetHeadsAsync(CancellationToken cancellationToken = default)
-    {
-        await ReadHeadAsync(cancellationToken);
-        Branch[] branches;
-        lock (_page.Gate)
-        {
-            branches = [.. _page.Branches];
-        }
-
-        var heads = new List<Commit>();
-        foreach (var branch in branches)
-        {
-            heads.Add(await _page.Commits.FoldAsync(branch, cancellationToken));
-        }
-
-        var infos = new List<CommitInfo>();
-        foreach (var head in heads.Distinct().OrderBy(head => head.Timestamp).ThenBy(head => head.Id))
-        {
-            infos.Add(await _history.DescribeAsync(head, cancellationToken));
-        }
-
-        return infos;
     }
 
     /// <inheritdoc/>
@@ -432,10 +384,6 @@ internal sealed partial class PageConnection : IPage
             return _pinned ?? head;
         }
     }
-
-    /// <summary>A commit as callers see it.</summary>
-    internal ValueTask<CommitInfo> DescribeAsync(Commit commit, CancellationToken cancellationToken) =>
-        _history.DescribeAsync(commit, cancellationToken);
 
     /// <summary>Folds and stops where the branch is then, so that no watch has seen more.</summary>
     private async ValueTask<Commit> PinAsync(CancellationToken cancellationToken)
@@ -545,7 +493,7 @@ internal sealed partial class PageConnection : IPage
     private async ValueTask<IPageSnapshot> ShowAsync(
         Commit commit, ReadOnlyMemory<byte> prefix, CancellationToken cancellationToken)
     {
-        var info = await _history.DescribeAsync(commit, cancellationToken);
+        var info = await DescribeAsync(commit, cancellationToken);
         var hold = await _services.Trees.OpenAsync(_page, commit, cancellationToken);
         return new PageSnapshot(_services, info, new SnapshotTree(commit.Root, hold, Id), prefix);
     }

@@ -130,7 +130,10 @@ internal sealed class PageHistory(LedgerServices services, PageId page)
         }
     }
 
-    private static CommitInfo Describe(Commit commit, long changes) => new(
+    /// <summary>A commit as callers see it.</summary>
+    /// <param name="commit">The commit.</param>
+    /// <param name="changes">Keys changed against the first parent.</param>
+    public static CommitInfo Describe(Commit commit, long changes) => new(
         commit.Id, commit.Root, commit.Parents, commit.Generation, commit.Author?.Time,
         commit.Author?.Device.ToString(), commit.Author?.Message, changes);
 

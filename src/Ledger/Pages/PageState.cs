@@ -68,6 +68,11 @@ internal sealed class PageState
     /// <summary>True once the page was deleted: nothing is written under this state any more.</summary>
     public bool IsDeleted { get; private set; }
 
+    /// <summary>
+    /// The commit that was made or described last, as callers see it: of a head they ask again and again.
+    /// </summary>
+    public CommitInfo? Described { get; set; }
+
     /// <summary>Merges the branches.</summary>
     public PageMerger Merger { get; }
 

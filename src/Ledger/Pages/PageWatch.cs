@@ -131,7 +131,9 @@ internal sealed class PageWatch : IPageWatch
 
         var range = KeyRange.OfPrefix(Initial.Prefix);
         var hold = await _services.Trees.OpenAsync(_page, commit, cancellationToken);
-        if (!await AnyAsync(DiffAsync(before, commit, range, cancellationToken)))
+
+        // Of the whole page, another root is a change.
+        if (!Initial.Prefix.IsEmpty && !await AnyAsync(DiffAsync(before, commit, range, cancellationToken)))
         {
             MoveTo(commit, hold, isChange: false);
             return null;

@@ -11,7 +11,7 @@ internal sealed class PoolScheduler : IScheduler
 
     /// <inheritdoc/>
     public void Post(Action continuation) =>
-        ThreadPool.UnsafeQueueUserWorkItem(static action => action(), continuation, preferLocal: false);
+        ThreadPool.UnsafeQueueUserWorkItem(static action => action(), continuation, preferLocal: true);
 
     /// <summary>Runs the work at once, on the calling thread.</summary>
     /// <remarks>The caller has entered, so the thread is the pool's to block, and a hop would only cost.</remarks>
