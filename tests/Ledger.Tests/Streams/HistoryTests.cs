@@ -1,0 +1,103 @@
+using System.Globalization;
+using Ledger.Conformance.Streams.History;
+using Ledger.Streams.Postgres;
+using Ledger.Streams.Sqlite;
+using Ledger.Tests.Streams.Naive;
+using Npgsql;
+using Xunit;
+
+namespace Ledger.Tests.Streams;
+
+/// <summary>
+/// R24: a reader with a cursor misses nothing, sees nothing twice, and sees each stream in its order, however long its
+/// writers' transactions take. The stores that many have fail the very same test.
+/// </summary>
+public sealed class HistoryTests(PostgresDatabase database) : IClassFixture<PostgresDatabase>
+{
+    private const int Seed = 24;
+
+    private static TimeSpan Duration =>
+        TimeSpan.FromSeconds(Environment.GetEnvironmentVariable("LEDGER_NIGHTLY") == "1" ? 60 : 10);
+
+    [Fact]
+    public async Task In_PostgreSQL_nothing_is_missing_repeated_foreign_or_out_of_order()
+    {
+        var schema = await database.NewSchemaAsync();
+        await using var store = new PostgresStreamStore(new()
+        {
+            ConnectionString = database.ConnectionString,
+            Schema = schema,
+            WriteTimeout = TimeSpan.FromMinutes(1),
+        });
+        var run = new HistoryRun(
+            new StreamStoreHistory(store, async () =>
+            {
+                var connection = await database.ConnectAsync();
+                return (connection, await connection.BeginTransactionAsync());
+            }),
+            Duration, Seed);
+
+        var faults = await run.RunAsync();
+
+        AssertNone(faults);
+        Assert.True(run.Committed > 100, $"Only {run.Committed} entries were written.");
+        var positions = await store.ReadAllAsync().Select(entry => (int)entry.Position!.Value.Value).ToListAsync();
+        Assert.Equal(Enumerable.Range(1, run.Committed), positions);
+    }
+
+    [Fact]
+    public async Task In_SQLite_nothing_is_missing_repeated_foreign_or_out_of_order()
+    {
+        var file = new SqliteFile();
+        await using (var store = new SqliteStreamStore(new()
+        {
+            DataSource = file.Path,
+            WriteTimeout = TimeSpan.FromMinutes(1),
+        }))
+        {
+            var run = new HistoryRun(
+                new StreamStoreHistory(store, () =>
+                {
+                    var connection = file.Connect();
+                    using var command = connection.CreateCommand();
+                    command.CommandText = "PRAGMA busy_timeout = 60000";
+                    command.ExecuteNonQuery();
+                    return Task.FromResult<(System.Data.Common.DbConnection, System.Data.Common.DbTransaction)>(
+                        (connection, connection.BeginTransaction(deferred: false)));
+                }),
+                Duration, Seed);
+
+            var faults = await run.RunAsync();
+
+            AssertNone(faults);
+            Assert.True(run.Committed > 30, $"Only {run.Committed} entries were written.");
+            var positions = await store.ReadAllAsync().Select(entry => (int)entry.Position!.Value.Value).ToListAsync();
+            Assert.Equal(Enumerable.Range(1, run.Committed), positions);
+        }
+
+        file.Delete();
+    }
+
+    [Theory]
+    [InlineData(NaiveOrder.Serial, "missing")]
+    [InlineData(NaiveOrder.Transaction, "order")]
+    public async Task A_naive_store_loses_or_reorders(NaiveOrder order, string fault)
+    {
+        await using var source = NpgsqlDataSource.Create(database.ConnectionString);
+        var store = new NaiveStore(source, order);
+        await store.CreateAsync();
+
+        var faults = await new HistoryRun(store, TimeSpan.FromSeconds(4), Seed).RunAsync();
+
+        Assert.True(
+            faults.Any(found => found.StartsWith(fault, StringComparison.Ordinal)),
+            string.Create(
+                CultureInfo.InvariantCulture, $"There was no '{fault}' in {faults.Count} faults; seed {Seed}."));
+    }
+
+    private static void AssertNone(IReadOnlyList<string> faults) => Assert.True(
+        faults.Count == 0,
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{faults.Count} faults, seed {Seed}:\n{string.Join('\n', faults.Take(20))}"));
+}
