@@ -7,7 +7,7 @@ internal abstract class Experiment
     public static IReadOnlyList<Experiment> All { get; } =
     [
         new SinglePuts(), new GroupCommits(), new BatchLoads(), new Gets(), new Scans(), new SnapshotsAndWatches(),
-        new Diffs(), new LargeValues(), new SpaceUsed(), new ColdOpens(), new OpenGrowth(), new ShortProcesses(),
+        new Diffs(), new Merges(), new LargeValues(), new SpaceUsed(), new ColdOpens(), new OpenGrowth(), new ShortProcesses(),
         new Hashing(),
     ];
 

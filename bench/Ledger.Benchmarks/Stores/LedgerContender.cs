@@ -11,14 +11,17 @@ internal sealed class LedgerContender : KeyValueStore
     private readonly Repository _repository;
     private IPageSnapshot? _snapshot;
 
-    private LedgerContender(Repository repository, IPage page, CountingFileSystem files) =>
-        (_repository, Page, Files) = (repository, page, files);
+    private LedgerContender(Repository repository, ILedger ledger, IPage page, CountingFileSystem files) =>
+        (_repository, Ledger, Page, Files) = (repository, ledger, page, files);
 
     /// <inheritdoc/>
     public override string Name => "Ledger";
 
     /// <inheritdoc/>
     public override string Settings => "durability Flushed, one page; node cache as the others' caches";
+
+    /// <summary>The ledger of the page.</summary>
+    public ILedger Ledger { get; }
 
     /// <summary>The page that the entries are in.</summary>
     public IPage Page { get; }
@@ -39,7 +42,7 @@ internal sealed class LedgerContender : KeyValueStore
             Runtime = new LedgerRuntime(system.Scheduler, system.Time, system.Random, files, system.Network),
         });
         var ledger = await repository.GetLedgerAsync("benchmark");
-        return new LedgerContender(repository, await ledger.GetPageAsync(PageId.Root), files);
+        return new LedgerContender(repository, ledger, await ledger.GetPageAsync(PageId.Root), files);
     }
 
     /// <inheritdoc/>
