@@ -8,6 +8,8 @@ return args switch
 {
     ["cloud", ..] => await CloudChild.RunAsync(args[1..]),
     ["kill", ..] => await KillChild.RunAsync(args[1..]),
+    ["consumer", ..] => await ConsumerChild.RunAsync(args[1..]),
+    ["race", ..] => await RaceChild.RunAsync(args[1..]),
     ["streams", ..] => await StreamChild.RunAsync(args[1..]),
     ["memory", ..] => await MemoryChild.RunAsync(args[1..]),
     _ => 2,

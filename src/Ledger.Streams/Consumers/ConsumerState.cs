@@ -111,6 +111,10 @@ internal sealed class ConsumerState
         [JsonPropertyName("inFlight")]
         public bool IsInFlight { get; set; }
 
+        /// <summary>When it was handed out, in milliseconds of the database's clock; known to its lease.</summary>
+        [JsonIgnore]
+        public long OutSinceMs { get; set; }
+
         /// <summary>In flight when a process died: it is tried alone, so that it takes no other down with it.</summary>
         [JsonPropertyName("suspect")]
         public bool IsSuspect { get; set; }

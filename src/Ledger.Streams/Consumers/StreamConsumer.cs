@@ -295,14 +295,16 @@ public sealed class StreamConsumer : IAsyncDisposable
     {
         wait = null;
         var nowMs = NowMs;
-        if (_state.Pending.Exists(pending => pending is { IsSuspect: true, IsInFlight: true }))
+        var waiting = _state.Pending.Find(pending => pending is { IsSuspect: true, IsInFlight: false });
+        if (AloneUntilMs(isAnybody: waiting is not null) is var untilMs && untilMs > nowMs)
         {
+            wait = TimeSpan.FromMilliseconds(untilMs - nowMs);
             return null;
         }
 
-        if (_state.Pending.Find(pending => pending.IsSuspect) is { } suspect)
+        if (waiting is not null)
         {
-            return _state.Pending.Exists(pending => pending.IsInFlight) ? null : suspect;
+            return waiting;
         }
 
         var held = new HashSet<string>(StringComparer.Ordinal);
@@ -329,10 +331,17 @@ public sealed class StreamConsumer : IAsyncDisposable
         return null;
     }
 
+    /// <summary>Until when nothing else goes out: a suspect that hangs must not hold the others up for ever.</summary>
+    /// <param name="isAnybody">Whatever is out counts, not only suspects: a suspect is to go out alone.</param>
+    private long AloneUntilMs(bool isAnybody) => _state.Pending
+        .Where(pending => pending.IsInFlight && (isAnybody || pending.IsSuspect))
+        .Select(pending => pending.OutSinceMs + (long)_options.LeaseDuration.TotalMilliseconds)
+        .DefaultIfEmpty(0).Max();
+
     /// <summary>Notes durably that the entry is out, so that a death now counts as an attempt.</summary>
     private async ValueTask HandOutAsync(ConsumerState.PendingState pending)
     {
-        pending.IsInFlight = true;
+        (pending.IsInFlight, pending.OutSinceMs) = (true, NowMs);
         var isSaved = false;
         try
         {

@@ -128,10 +128,10 @@ public abstract partial class StreamStoreConformance
         await FillAsync(store, "a", "a1");
         await FillAsync(store, "b", "b1");
         await FillAsync(store, "c", "c1");
-        var brief = Quick with { LeaseDuration = TimeSpan.FromMilliseconds(300) };
+        var patient = Quick with { LeaseDuration = TimeSpan.FromSeconds(5) };
         await LeaveBehindAsync(store, "c", limit.Token);
 
-        await using var next = await store.AcquireConsumerAsync("c", brief, limit.Token);
+        await using var next = await store.AcquireConsumerAsync("c", patient, limit.Token);
         var first = await next.ReceiveAsync(limit.Token);
 
         Assert.Equal(("a1", 2), (Text(first.Entry), first.Attempt));
@@ -142,6 +142,33 @@ public abstract partial class StreamStoreConformance
         Assert.Equal(("b1", 2), (Text(delivery.Entry), delivery.Attempt));
         await next.AcknowledgeAsync(delivery, limit.Token);
         Assert.Equal(1, (await next.ReceiveAsync(limit.Token)).Attempt);
+    }
+
+    [Fact]
+    public async Task What_hangs_after_a_death_holds_the_others_up_for_a_lease_at_most()
+    {
+        using var limit = Limit();
+        var store = await OpenAsync();
+        await FillAsync(store, "a", "a1", "a2");
+        await FillAsync(store, "b", "b1");
+        await FillAsync(store, "c", "c1");
+        await LeaveBehindAsync(store, "c", limit.Token);
+        var brief = Quick with { LeaseDuration = TimeSpan.FromMilliseconds(300) };
+        await using var next = await store.AcquireConsumerAsync("c", brief, limit.Token);
+
+        var received = new List<Delivery>();
+        while (received.Count < 3)
+        {
+            received.Add(await next.ReceiveAsync(limit.Token));
+        }
+
+        Assert.Equal(["a1 2", "b1 2", "c1 1"], received.Select(one => $"{Text(one.Entry)} {one.Attempt}"));
+        foreach (var delivery in received)
+        {
+            await next.AcknowledgeAsync(delivery, limit.Token);
+        }
+
+        Assert.Equal("a2", Text((await next.ReceiveAsync(limit.Token)).Entry));
     }
 
     [Fact]
