@@ -22,11 +22,12 @@ internal sealed class DemoRun(Output output, string directory)
     private static readonly byte[] FirstPhoto = "photo/1"u8.ToArray();
     private static readonly byte[] SecondPhoto = "photo/2"u8.ToArray();
 
+    private readonly DemoSteps _steps = new(output);
+    private readonly string _pages = Path.Combine(directory, "pages");
     private Session? _session;
     private IPage? _page;
     private CommitId _imported;
     private ReadOnlyMemory<byte> _crabBefore;
-    private int _steps;
 
     private Session Session => _session ?? throw new InvalidOperationException("The repository is not open.");
 
@@ -39,19 +40,20 @@ internal sealed class DemoRun(Output output, string directory)
         var elapsed = Stopwatch.StartNew();
         try
         {
-            await StepAsync("open an empty repository", OpenAsync, cancellationToken);
-            await StepAsync("import the Unicode character table", ImportAsync, cancellationToken);
-            await StepAsync("read a key, a prefix and a count", ReadAsync, cancellationToken);
-            await StepAsync("change two keys, watched", TransactAsync, cancellationToken);
-            await StepAsync("stream 8 MiB in, twice", StoreLargeAsync, cancellationToken);
-            await StepAsync("stream it out", ReadLargeAsync, cancellationToken);
-            await StepAsync("look back before the change", TravelAsync, cancellationToken);
-            await StepAsync("compare with the import", DiffAsync, cancellationToken);
-            await StepAsync("change a key on two sides, and merge", MergeAsync, cancellationToken);
-            await StepAsync("ask who won, and why", ExplainAsync, cancellationToken);
-            await StepAsync("bring the imported state back", RestoreAsync, cancellationToken);
-            await StepAsync("close and open again", ReopenAsync, cancellationToken);
-            await StepAsync("verify everything", VerifyAsync, cancellationToken);
+            await _steps.RunAsync("open an empty repository", OpenAsync, cancellationToken);
+            await _steps.RunAsync("import the Unicode character table", ImportAsync, cancellationToken);
+            await _steps.RunAsync("read a key, a prefix and a count", ReadAsync, cancellationToken);
+            await _steps.RunAsync("change two keys, watched", TransactAsync, cancellationToken);
+            await _steps.RunAsync("stream 8 MiB in, twice", StoreLargeAsync, cancellationToken);
+            await _steps.RunAsync("stream it out", ReadLargeAsync, cancellationToken);
+            await _steps.RunAsync("look back before the change", TravelAsync, cancellationToken);
+            await _steps.RunAsync("compare with the import", DiffAsync, cancellationToken);
+            await _steps.RunAsync("change a key on two sides, and merge", MergeAsync, cancellationToken);
+            await _steps.RunAsync("ask who won, and why", ExplainAsync, cancellationToken);
+            await _steps.RunAsync("bring the imported state back", RestoreAsync, cancellationToken);
+            await _steps.RunAsync("close and open again", ReopenAsync, cancellationToken);
+            await _steps.RunAsync("verify everything", VerifyAsync, cancellationToken);
+            await new StreamDemo(_steps, Path.Combine(directory, "streams.db")).RunAsync(cancellationToken);
             var root = (await HeadAsync(cancellationToken)).Root.ToString();
             output.Result($"root {root}", json => json.WriteString("root", root));
         }
@@ -64,33 +66,15 @@ internal sealed class DemoRun(Output output, string directory)
         {
             output.Line(string.Create(
                 CultureInfo.InvariantCulture,
-                $"done in {elapsed.Elapsed.TotalSeconds:0.0} s; the temporary repository is deleted"));
+                $"done in {elapsed.Elapsed.TotalSeconds:0.0} s; what it made is deleted"));
         }
-    }
-
-    private async Task StepAsync(
-        string title, Func<CancellationToken, Task<string>> work, CancellationToken cancellationToken)
-    {
-        var elapsed = Stopwatch.StartNew();
-        var result = await work(cancellationToken);
-        var seconds = Math.Round(elapsed.Elapsed.TotalSeconds, 3);
-        output.Result(
-            string.Create(CultureInfo.InvariantCulture, $"{++_steps,2}  {title,-35} {seconds,7:0.000} s  {result}"),
-            json =>
-            {
-                json.WriteString("step", title);
-                json.WriteString("result", result);
-                json.WriteNumber("seconds", seconds);
-            });
-        output.Flush();
     }
 
     private async Task<string> OpenAsync(CancellationToken cancellationToken)
     {
-        _session = await Cli.Session.OpenAsync(
-            directory, "demo", new RepositoryOptions(), cancellationToken);
+        _session = await Cli.Session.OpenAsync(_pages, "demo", new RepositoryOptions(), cancellationToken);
         _page = await _session.Ledger.GetPageAsync(PageId.Root, cancellationToken);
-        return directory;
+        return _pages;
     }
 
     private async Task<string> ImportAsync(CancellationToken cancellationToken)
@@ -106,7 +90,7 @@ internal sealed class DemoRun(Output output, string directory)
         };
         var result = await new Importer(Page, options).RunAsync(content, progress, cancellationToken);
         _imported = (await HeadAsync(cancellationToken)).Id;
-        Check(result.Entries > 30_000, "the table has more than 30,000 rows");
+        DemoSteps.Check(result.Entries > 30_000, "the table has more than 30,000 rows");
         return $"{result.Entries} rows, {content.Length} bytes, in {result.Commits} commits";
     }
 
@@ -116,7 +100,7 @@ internal sealed class DemoRun(Output output, string directory)
         _crabBefore = await snapshot.GetAsync(Crab, cancellationToken) ?? default;
         var listed = await snapshot.GetEntriesAsync(cancellationToken: cancellationToken).CountAsync(cancellationToken);
         var counted = await snapshot.CountAsync(cancellationToken: cancellationToken);
-        Check(listed == counted, "a prefix has as many entries as the tree counts");
+        DemoSteps.Check(listed == counted, "a prefix has as many entries as the tree counts");
         return $"U+1F980 is {NameIn(_crabBefore)}; {counted} codes begin with U+1F9";
     }
 
@@ -132,11 +116,12 @@ internal sealed class DemoRun(Output output, string directory)
         var commit = await transaction.CommitAsync(
             message: "rename the crab, drop the lobster", cancellationToken: cancellationToken);
 
-        Check(await changes.MoveNextAsync(), "the watcher sees the change");
+        DemoSteps.Check(await changes.MoveNextAsync(), "the watcher sees the change");
         var change = changes.Current;
         var keys = await change.GetEntriesAsync(cancellationToken)
             .Select(entry => Encoding.UTF8.GetString(entry.Key.Span)).ToListAsync(cancellationToken);
-        Check(change.Commit.Id == commit && keys is ["U+1F980", "U+1F99E"], "the watcher sees one commit of two keys");
+        DemoSteps.Check(
+            change.Commit.Id == commit && keys is ["U+1F980", "U+1F99E"], "the watcher sees one commit of two keys");
         return $"commit {commit.Short()}; the watcher saw {string.Join(" and ", keys)} at once";
     }
 
@@ -147,8 +132,8 @@ internal sealed class DemoRun(Output output, string directory)
         var once = await StoredBytesAsync(cancellationToken);
         await PutLargeAsync(SecondPhoto, cancellationToken);
         var twice = await StoredBytesAsync(cancellationToken);
-        Check(once - before > LargeSizeBytes, "the first copy is stored");
-        Check(twice - once < LargeSizeBytes / 10, "the second copy is not stored again");
+        DemoSteps.Check(once - before > LargeSizeBytes, "the first copy is stored");
+        DemoSteps.Check(twice - once < LargeSizeBytes / 10, "the second copy is not stored again");
         return $"the log grew by {once - before} bytes, then by {twice - once}";
     }
 
@@ -172,13 +157,13 @@ internal sealed class DemoRun(Output output, string directory)
             read = await stored.ReadAtLeastAsync(
                 actualPart, actualPart.Length, throwOnEndOfStream: false, cancellationToken);
             var wanted = expected.ReadAtLeast(expectedPart.AsSpan(0, read), read, throwOnEndOfStream: false);
-            Check(
+            DemoSteps.Check(
                 actualPart.AsSpan(0, read).SequenceEqual(expectedPart.AsSpan(0, wanted)),
                 "the bytes come back as they went in");
             sizeBytes += read;
         }
 
-        Check(sizeBytes == LargeSizeBytes, "all of them come back");
+        DemoSteps.Check(sizeBytes == LargeSizeBytes, "all of them come back");
         return $"{sizeBytes} bytes, all as they went in";
     }
 
@@ -187,7 +172,7 @@ internal sealed class DemoRun(Output output, string directory)
         await using var past = await Page.GetSnapshotAsync(
             AsOf.Commit(_imported), cancellationToken: cancellationToken);
         var value = await past.GetAsync(Crab, cancellationToken) ?? default;
-        Check(value.Span.SequenceEqual(_crabBefore.Span), "the past has the value that was imported");
+        DemoSteps.Check(value.Span.SequenceEqual(_crabBefore.Span), "the past has the value that was imported");
         var versions = await Page.HistoryOfAsync(Crab, cancellationToken).CountAsync(cancellationToken);
         return $"U+1F980 was {NameIn(value)}; it has had {versions} values";
     }
@@ -203,7 +188,7 @@ internal sealed class DemoRun(Output output, string directory)
                 _ => "~",
             } + Encoding.UTF8.GetString(change.Key.Span))
             .ToListAsync(cancellationToken);
-        Check(changes.Count == 4, "four keys differ from the import");
+        DemoSteps.Check(changes.Count == 4, "four keys differ from the import");
         return string.Join(' ', changes);
     }
 
@@ -222,9 +207,9 @@ internal sealed class DemoRun(Output output, string directory)
 
         var heads = await Page.GetHeadsAsync(cancellationToken);
         var value = await Page.GetAsync(Crab, cancellationToken) ?? default;
-        Check(heads is [{ Parents.Count: 2 }], "both sides are one again");
-        Check(NameIn(value) == "A CRAB OF THE OTHER SIDE", "the newest writer of the key wins");
-        Check(
+        DemoSteps.Check(heads is [{ Parents.Count: 2 }], "both sides are one again");
+        DemoSteps.Check(NameIn(value) == "A CRAB OF THE OTHER SIDE", "the newest writer of the key wins");
+        DemoSteps.Check(
             await Page.GetAsync(FirstPhoto, cancellationToken) is null &&
             await Page.GetAsync(SecondPhoto, cancellationToken) is null,
             "what only one side changed is merged");
@@ -234,10 +219,11 @@ internal sealed class DemoRun(Output output, string directory)
     private async Task<string> ExplainAsync(CancellationToken cancellationToken)
     {
         var explanation = await Page.ExplainAsync(Crab, cancellationToken).FirstAsync(cancellationToken);
-        Check(explanation is { Decision: MergeDecision.Left, Left.Writer: not null }, "the merge says who won");
+        DemoSteps.Check(
+            explanation is { Decision: MergeDecision.Left, Left.Writer: not null }, "the merge says who won");
         var differences = await Page.ReplayAsync(explanation.Merge.Id, cancellationToken: cancellationToken)
             .CountAsync(cancellationToken);
-        Check(differences == 0, "the merge made again is the same");
+        DemoSteps.Check(differences == 0, "the merge made again is the same");
         await Session.Repository.FlushAsync(cancellationToken);
         return $"merge {explanation.Merge.Id.Short()} took {NameIn(explanation.Result?.Value ?? default)} " +
             $"of {CommitNames.Format(explanation.Left.Writer?.Time)} over " +
@@ -250,7 +236,7 @@ internal sealed class DemoRun(Output output, string directory)
         await using var past = await Page.GetSnapshotAsync(
             AsOf.Commit(_imported), cancellationToken: cancellationToken);
         var head = await HeadAsync(cancellationToken);
-        Check(head.Id == commit && head.Root == past.Commit.Root, "the same entries have the same root");
+        DemoSteps.Check(head.Id == commit && head.Root == past.Commit.Root, "the same entries have the same root");
         return $"commit {commit.Short()} has the root that the import had";
     }
 
@@ -260,7 +246,7 @@ internal sealed class DemoRun(Output output, string directory)
         await CloseAsync();
         await OpenAsync(cancellationToken);
         var after = await HeadAsync(cancellationToken);
-        Check(before.Id == after.Id, "the page is where it was");
+        DemoSteps.Check(before.Id == after.Id, "the page is where it was");
         return $"still at commit {after.Id.Short()}, generation {after.Generation}";
     }
 
@@ -268,7 +254,7 @@ internal sealed class DemoRun(Output output, string directory)
     {
         using var progress = new Progress("objects");
         var report = await Cli.Session.VerifyAsync(Session.Repository, progress, cancellationToken);
-        Check(report.Problems.Count == 0, "verify finds no problem");
+        DemoSteps.Check(report.Problems.Count == 0, "verify finds no problem");
         return $"{report.Objects} objects of {report.Bytes} bytes and {report.Commits} commits, no problems";
     }
 
@@ -308,13 +294,5 @@ internal sealed class DemoRun(Output output, string directory)
     {
         using var document = JsonDocument.Parse(row);
         return document.RootElement.GetProperty("name").GetString() ?? "";
-    }
-
-    private static void Check(bool holds, string expectation)
-    {
-        if (!holds)
-        {
-            throw new CliException(ExitCodes.Failed, $"The demo expected that {expectation}, and it is not so.");
-        }
     }
 }
