@@ -66,6 +66,7 @@ internal static class ErrorTable
         StoreUnavailableReason.Locked => "Only one process can have a repository open: end the other one first.",
         StoreUnavailableReason.ReadOnly => "'ledger verify' says what is damaged; reading still works.",
         StoreUnavailableReason.NotARepository => "Choose another directory with --data or LEDGER_DATA.",
+        StoreUnavailableReason.Unreachable => "Check that its server runs, and the address.",
         StoreUnavailableReason.Stopped or StoreUnavailableReason.InputOutput => "Check the disk, then run it again.",
         _ => "Run it again.",
     };

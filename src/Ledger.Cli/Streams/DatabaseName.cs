@@ -8,7 +8,7 @@ namespace Ledger.Cli.Streams;
 internal sealed record DatabaseName(DatabaseKind Kind, string Address)
 {
     /// <summary>How names are written.</summary>
-    public const string Form = "sqlite:PATH";
+    public const string Form = "sqlite:PATH|postgres:DSN";
 
     /// <summary>Reads a name where an option takes one.</summary>
     public static DatabaseName? Parse(ArgumentResult result)
@@ -16,13 +16,24 @@ internal sealed record DatabaseName(DatabaseKind Kind, string Address)
         var text = result.Tokens[0].Value;
         var colon = text.IndexOf(':', StringComparison.Ordinal);
         var (kind, address) = colon < 0 ? ("", text) : (text[..colon], text[(colon + 1)..]);
-        if (kind == "sqlite" && address.Length > 0)
+        DatabaseName? name = kind switch
         {
-            return new DatabaseName(DatabaseKind.Sqlite, address);
+            _ when address.Length == 0 => null,
+            "sqlite" => new(DatabaseKind.Sqlite, address),
+
+            // A whole URI is the address that it is.
+            "postgres" or "postgresql" when address.StartsWith("//", StringComparison.Ordinal) =>
+                new(DatabaseKind.Postgres, text),
+            "postgres" => new(DatabaseKind.Postgres, address),
+            _ => null,
+        };
+        if (name is null)
+        {
+            // What was given is not repeated: it may have a password in it.
+            result.AddError($"--db is {Form}, and nothing else.");
         }
 
-        result.AddError($"--db is {Form}, not '{text}'.");
-        return null;
+        return name;
     }
 }
 
@@ -31,4 +42,7 @@ internal enum DatabaseKind
 {
     /// <summary>A file.</summary>
     Sqlite,
+
+    /// <summary>A database of a PostgreSQL server.</summary>
+    Postgres,
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Ledger.Streams;
+using Ledger.Streams.Postgres;
 using Ledger.Streams.Sqlite;
 
 namespace Ledger.Cli.Streams;
@@ -66,16 +67,16 @@ internal sealed class StoreOptions
             }
         });
 
-    private SqliteStreamStore Open(CommandContext context, bool create)
+    private IStreamStore Open(CommandContext context, bool create)
     {
         var database = context.Parse.GetValue(Database) ?? throw CliException.Usage(
             "--db is missing: it says which database the streams are in.", $"Give --db {DatabaseName.Form}.");
-        return new SqliteStreamStore(new SqliteStreamStoreOptions
-        {
-            DataSource = database.Address,
-            Store = context.Parse.GetValue(Store)!,
-            CreateIfMissing = create,
-        });
+        var store = context.Parse.GetValue(Store)!;
+        return database.Kind == DatabaseKind.Sqlite
+            ? new SqliteStreamStore(
+                new() { DataSource = database.Address, Store = store, CreateIfMissing = create })
+            : new PostgresStreamStore(
+                new() { ConnectionString = database.Address, Store = store, CreateIfMissing = create });
     }
 
     private static string SentenceOf(ArgumentException error)
