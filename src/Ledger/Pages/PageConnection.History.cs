@@ -3,7 +3,7 @@ using Ledger.Trees;
 
 namespace Ledger.Pages;
 
-/// <summary>The part of a connection that is about commits: what they are, what they changed, going back to one.</summary>
+/// <summary>The part of a connection that is about commits: what they are and changed, going back to one.</summary>
 internal sealed partial class PageConnection
 {
     /// <inheritdoc/>
