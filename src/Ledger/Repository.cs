@@ -14,7 +14,7 @@ namespace Ledger;
 /// One process at a time opens a repository. Dispose of it to close it cleanly; if the process ends otherwise,
 /// everything acknowledged is there when it is opened again, and opening takes a little longer.
 /// </remarks>
-public sealed class Repository : IAsyncDisposable
+public sealed partial class Repository : IAsyncDisposable
 {
     private readonly LedgerRuntime _runtime;
     private readonly RepositoryOptions _options;
@@ -85,6 +85,11 @@ public sealed class Repository : IAsyncDisposable
         var created = _directory.File.SettingsOf(name, createdMs);
         var ledger = await OpenLedgerAsync(store, created, cancellationToken);
         _ledgers.Add(name, ledger);
+        if (_sync is { } sync && !_options.ReadOnly)
+        {
+            await sync.AddAsync(ledger, cancellationToken);
+        }
+
         return ledger;
     }
 
@@ -183,6 +188,7 @@ public sealed class Repository : IAsyncDisposable
 
         await _runtime.Enter();
         using var turn = await _opening.AcquireAsync(CancellationToken.None);
+        await (_sync?.DisposeAsync() ?? ValueTask.CompletedTask);
         var closed = _ledgers.Values.Select(ledger => ledger.DisposeAsync().AsTask()).ToArray();
         await Task.WhenAny(Task.WhenAll(closed));
         await _runtime.Offload(

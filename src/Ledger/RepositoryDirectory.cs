@@ -70,6 +70,28 @@ internal sealed class RepositoryDirectory : IDisposable
         _files.FlushDirectory(_path);
     }
 
+    /// <summary>Where the file with the settings of synchronisation is, or is to be.</summary>
+    public string SyncPath => Path.Combine(_path, Sync.SyncFile.Name);
+
+    /// <summary>Removes the files of every store; the caller has closed them.</summary>
+    /// <returns>How many stores there were.</returns>
+    public int RemoveStores()
+    {
+        var stores = ListStores();
+        foreach (var store in stores)
+        {
+            // What a crash leaves behind is a store without a manifest, which the next one to ask makes anew.
+            foreach (var name in _files.List(store).OrderByDescending(name => name == LogFormat.ManifestName))
+            {
+                _files.Delete(Path.Combine(store, name));
+            }
+
+            _files.FlushDirectory(store);
+        }
+
+        return stores.Count;
+    }
+
     /// <summary>Where the stores are that were ever made, in ordinal order.</summary>
     public IReadOnlyList<string> ListStores()
     {

@@ -26,7 +26,7 @@ internal sealed class SyncEngine : IAsyncDisposable
     private SyncEngine(SyncContext context)
     {
         _context = context;
-        _state = new SyncState(context);
+        _state = new SyncState(context.Services);
         _heads = new SyncHeads(context, _trees);
         _applier = new FeedApplier(context, _state, _trees);
         _download = new SyncDownload(context, _state, _heads, _applier);
@@ -60,6 +60,15 @@ internal sealed class SyncEngine : IAsyncDisposable
             engine._upload.RunAsync(stop),
         ];
         return engine;
+    }
+
+    /// <summary>Forgets what is known of the cloud of a ledger that no engine runs on; durable.</summary>
+    public static async Task ForgetCloudAsync(LedgerStore ledger, CancellationToken cancellationToken)
+    {
+        ledger.Services.ThrowIfReadOnly();
+        var state = new SyncState(ledger.Services);
+        await state.LoadAsync(cancellationToken);
+        await state.ForgetCloudAsync(cancellationToken);
     }
 
     /// <summary>

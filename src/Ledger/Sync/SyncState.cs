@@ -1,5 +1,6 @@
 using Ledger.Commits;
 using Ledger.Objects;
+using Ledger.Pages;
 using Ledger.Runtime;
 
 namespace Ledger.Sync;
@@ -8,8 +9,8 @@ namespace Ledger.Sync;
 /// <remarks>
 /// Read and changed in turns of <see cref="SyncContext.Turns"/>; changed after the record is written.
 /// </remarks>
-/// <param name="context">The ledger's.</param>
-internal sealed class SyncState(SyncContext context)
+/// <param name="services">The ledger's.</param>
+internal sealed class SyncState(LedgerServices services)
 {
     private readonly Dictionary<DeviceId, ChainRow> _chains = [];
     private SelfRow? _self;
@@ -34,14 +35,14 @@ internal sealed class SyncState(SyncContext context)
     /// <exception cref="CorruptObjectException">A row is damaged.</exception>
     public async Task LoadAsync(CancellationToken cancellationToken)
     {
-        var store = context.Store;
+        var store = services.Store;
         Anchor = await store.ReadRowAsync(SyncRowKeys.Anchor, cancellationToken) is { } anchor
             ? DecodeAnchor(anchor.Span)
             : null;
         Self = await store.ReadRowAsync(SyncRowKeys.Self, cancellationToken) is { } self
             ? SelfRow.Decode(self.Span)
-            : new SelfRow(context.Services.Device, 0, 0);
-        context.Services.Device = Self.Device;
+            : new SelfRow(services.Device, 0, 0);
+        services.Device = Self.Device;
         _chains.Clear();
         await foreach (var (key, value) in store.ScanRowsAsync(SyncRowKeys.Chains, cancellationToken))
         {
@@ -56,29 +57,29 @@ internal sealed class SyncState(SyncContext context)
     /// <summary>Takes another name: somebody else writes under the present one. In a turn; durable.</summary>
     public async Task TakeNewNameAsync(CancellationToken cancellationToken)
     {
-        await using var lease = context.Store.BeginWrite();
+        await using var lease = services.Store.BeginWrite();
         var self = SetNewName(lease);
         await lease.CommitAsync(Durability.Flushed, cancellationToken);
         (Self, Outgoing) = (self, null);
-        context.Services.Device = self.Device;
+        services.Device = self.Device;
     }
 
     /// <summary>Forgets what was known of the cloud: all of it is taken in anew, and what it lacks is sent.</summary>
     /// <remarks>In a turn; durable. Local data stays; ids make harmless what comes again.</remarks>
     public async Task ForgetCloudAsync(CancellationToken cancellationToken)
     {
-        await using var lease = context.Store.BeginWrite();
+        await using var lease = services.Store.BeginWrite();
         var self = SetNewName(lease);
         lease.DeleteRow(SyncRowKeys.Anchor);
         foreach (var prefix in new[] { SyncRowKeys.Chains, SyncRowKeys.Quarantine })
         {
-            await foreach (var (key, _) in context.Store.ScanRowsAsync(prefix, cancellationToken))
+            await foreach (var (key, _) in services.Store.ScanRowsAsync(prefix, cancellationToken))
             {
                 lease.DeleteRow(key);
             }
         }
 
-        await foreach (var (key, value) in context.Store.ScanRowsAsync(SyncRowKeys.Pages, cancellationToken))
+        await foreach (var (key, value) in services.Store.ScanRowsAsync(SyncRowKeys.Pages, cancellationToken))
         {
             var row = SyncPageRow.Decode(value.Span);
             lease.SetRow(
@@ -88,13 +89,13 @@ internal sealed class SyncState(SyncContext context)
         await lease.CommitAsync(Durability.Flushed, cancellationToken);
         (Self, Anchor, Outgoing) = (self, null, null);
         _chains.Clear();
-        context.Services.Device = self.Device;
+        services.Device = self.Device;
     }
 
     private SelfRow SetNewName(IObjectWriter lease)
     {
         Span<byte> device = stackalloc byte[DeviceId.SizeBytes];
-        context.Runtime.Random.Fill(device);
+        services.Runtime.Random.Fill(device);
         var self = new SelfRow(DeviceId.Read(device), 0, 0);
         lease.SetRow(SyncRowKeys.Self, self.Encode());
         if (Outgoing is { } outgoing)
@@ -108,7 +109,7 @@ internal sealed class SyncState(SyncContext context)
     /// <summary>The bytes of an anchor's row.</summary>
     public static byte[] Encode(FeedAnchor anchor)
     {
-        var writer = Pages.Rows.RowFormat.Begin();
+        var writer = Ledger.Pages.Rows.RowFormat.Begin();
         anchor.Write(writer);
         return writer.ToArray();
     }
@@ -124,7 +125,7 @@ internal sealed class SyncState(SyncContext context)
 
     private static FeedAnchor DecodeAnchor(ReadOnlySpan<byte> content)
     {
-        var reader = Pages.Rows.RowFormat.Open(content, "the anchor row");
+        var reader = Ledger.Pages.Rows.RowFormat.Open(content, "the anchor row");
         var anchor = FeedAnchor.Read(ref reader);
         reader.ExpectEnd();
         return anchor;
@@ -135,7 +136,7 @@ internal sealed class SyncState(SyncContext context)
         var content = new ByteWriter();
         for (var index = 0; index < row.Parts; index++)
         {
-            var part = await context.Store.ReadRowAsync(SyncRowKeys.OutgoingPart(index), cancellationToken)
+            var part = await services.Store.ReadRowAsync(SyncRowKeys.OutgoingPart(index), cancellationToken)
                 ?? throw new CorruptObjectException($"part {index} of the entry {row.Id} on its way is missing");
             content.WriteBytes(part.Span);
         }

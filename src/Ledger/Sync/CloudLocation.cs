@@ -1,0 +1,36 @@
+using Ledger.Runtime;
+
+namespace Ledger.Sync;
+
+/// <summary>Where a cloud is, as users write it: <c>dir:</c> and a path.</summary>
+internal static class CloudLocation
+{
+    private const string DirectoryPrefix = "dir:";
+
+    /// <summary>Opens a cloud.</summary>
+    /// <param name="runtime">The seams.</param>
+    /// <param name="location">Where it is.</param>
+    /// <param name="create">Makes one when there is none.</param>
+    /// <param name="cancellationToken">Ends the opening.</param>
+    /// <exception cref="ArgumentException">Nothing that is known begins like this.</exception>
+    /// <exception cref="CloudUnavailableException">There is none, or it cannot be used.</exception>
+    public static async ValueTask<ICloudProvider> OpenAsync(
+        LedgerRuntime runtime, string location, bool create, CancellationToken cancellationToken)
+    {
+        Check(location);
+        return await DirectoryCloud.OpenAsync(
+            runtime, location[DirectoryPrefix.Length..], create, cancellationToken);
+    }
+
+    /// <summary>Refuses what is no place of a cloud.</summary>
+    public static void Check(string location)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(location);
+        if (!location.StartsWith(DirectoryPrefix, StringComparison.Ordinal) ||
+            location.Length == DirectoryPrefix.Length || location.Contains('\n', StringComparison.Ordinal))
+        {
+            throw new ArgumentException(
+                $"'{location}' is not the place of a cloud: that is '{DirectoryPrefix}' and a path.", nameof(location));
+        }
+    }
+}
