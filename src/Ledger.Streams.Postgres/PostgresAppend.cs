@@ -24,6 +24,9 @@ internal sealed class PostgresAppend(NpgsqlConnection connection, PostgresTable 
     /// <summary>How long own transactions wait for locks; null leaves it to the caller's settings.</summary>
     public string? LockTimeout { get; init; }
 
+    /// <summary>Who tells of the commit; empty in a foreign transaction.</summary>
+    public string Sender { get; init; } = "";
+
     /// <summary>The ids of what was written, by place.</summary>
     public IReadOnlyList<long> Ids => _ids;
 
@@ -114,7 +117,6 @@ internal sealed class PostgresAppend(NpgsqlConnection connection, PostgresTable 
         await using var batch = new NpgsqlBatch(connection);
         Add(batch, table.InsertWaiting, Rows());
         AddStreams(batch);
-        Add(batch, "SELECT pg_notify($1, '')", new NpgsqlParameter<string> { TypedValue = table.Channel });
         await batch.ExecuteNonQueryAsync(cancellationToken);
     }
 
@@ -210,6 +212,11 @@ internal sealed class PostgresAppend(NpgsqlConnection connection, PostgresTable 
             batch, table.UpdateStreams, Longs([.. streams.Select(stream => stream.Key)]),
             Longs([.. streams.Select(stream => _ids[(int)~stream.End])]),
             Longs([.. streams.Select(stream => (long)stream.Added)]));
+
+        // Within the transaction: a process that dies between its commit and a word about it leaves others unaware.
+        Add(
+            batch, "SELECT pg_notify($1, $2)", new NpgsqlParameter<string> { TypedValue = table.Channel },
+            new NpgsqlParameter<string> { TypedValue = Sender });
     }
 
     private NpgsqlParameter[] Rows()

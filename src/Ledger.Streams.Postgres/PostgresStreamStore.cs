@@ -26,7 +26,6 @@ public sealed class PostgresStreamStore : RelationalStreamStore
     private readonly AsyncSignal _ended = new();
     private PostgresTable? _table;
     private PostgresWriter? _writer;
-    private PostgresNotifier? _notifier;
     private int _underWay;
 
     /// <summary>Prepares a store, which opens on first use.</summary>
@@ -164,8 +163,7 @@ public sealed class PostgresStreamStore : RelationalStreamStore
             return true;
         });
         Table = Own.Shared;
-        _writer = new PostgresWriter(_connections, Own, _options.WriteTimeout, Runtime);
-        _notifier = new PostgresNotifier(_connections, Own.Channel, _sender, Runtime);
+        _writer = new PostgresWriter(_connections, Own, _sender, _options.WriteTimeout, Runtime);
     }
 
     private protected override async ValueTask CloseCoreAsync()
@@ -185,11 +183,6 @@ public sealed class PostgresStreamStore : RelationalStreamStore
         }
 
         await _listener.DisposeAsync();
-        if (_notifier is not null)
-        {
-            await _notifier.DisposeAsync();
-        }
-
         await _connections.DisposeAsync();
     }
 
@@ -198,22 +191,20 @@ public sealed class PostgresStreamStore : RelationalStreamStore
     {
         var results = await GuardAsync(() => Writer.AppendAsync(appends, cancellationToken));
         Committed.Pulse();
-        _notifier?.Signal();
         return results;
     }
 
     private protected override async ValueTask<IReadOnlyList<Entry>> ReadPageCoreAsync(
         PageQuery query, CancellationToken cancellationToken)
     {
-        var entries = await base.ReadPageCoreAsync(query, cancellationToken);
-        if (!query.ByPosition || entries.Count == query.Limit || query.Through is not null)
+        if (query.ByPosition && query.Through is null)
         {
-            return entries;
+            // Before the page is read: what somebody else gives a position in between would be neither in the page
+            // nor waiting any more, and nobody would look again.
+            await StampAsync(cancellationToken);
         }
 
-        // What waits for its position comes after all that have one.
-        return await StampAsync(cancellationToken)
-            ? await base.ReadPageCoreAsync(query, cancellationToken) : entries;
+        return await base.ReadPageCoreAsync(query, cancellationToken);
     }
 
     private protected override async ValueTask<EntryId> GetEndCoreAsync(
@@ -227,8 +218,8 @@ public sealed class PostgresStreamStore : RelationalStreamStore
         return await base.GetEndCoreAsync(stream, byPosition, cancellationToken);
     }
 
-    /// <summary>Gives positions to what waits for them; false when nothing did.</summary>
-    private async ValueTask<bool> StampAsync(CancellationToken cancellationToken)
+    /// <summary>Gives positions to what waits for them.</summary>
+    private async ValueTask StampAsync(CancellationToken cancellationToken)
     {
         var isWaiting = await ReadCoreAsync(
             session => session.FindAsync(Own.HasWaiting, [], row => row.GetBoolean(0), cancellationToken),
@@ -238,8 +229,6 @@ public sealed class PostgresStreamStore : RelationalStreamStore
             // Whoever follows must look again, although nobody may say when the other transaction has ended.
             _ = PulseLaterAsync();
         }
-
-        return isWaiting;
     }
 
     private async Task PulseLaterAsync()

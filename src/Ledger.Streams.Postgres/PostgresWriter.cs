@@ -16,10 +16,11 @@ namespace Ledger.Streams.Postgres;
 /// </remarks>
 /// <param name="connections">Where connections come from.</param>
 /// <param name="table">The store.</param>
+/// <param name="sender">Names this process to those who hear of its commits.</param>
 /// <param name="writeTimeout">How long a request waits for locks, and is repeated.</param>
 /// <param name="runtime">How waiting is done.</param>
 internal sealed class PostgresWriter(
-    PostgresConnections connections, PostgresTable table, TimeSpan writeTimeout, LedgerRuntime runtime)
+    PostgresConnections connections, PostgresTable table, string sender, TimeSpan writeTimeout, LedgerRuntime runtime)
 {
     /// <summary>Requests in one transaction: beyond this a commit costs nothing per request any more.</summary>
     private const int GroupMax = 128;
@@ -195,7 +196,7 @@ internal sealed class PostgresWriter(
         await using var connection = await connections.OpenAsync(CancellationToken.None);
         await using var transaction = await connection.BeginTransactionAsync(
             IsolationLevel.ReadCommitted, CancellationToken.None);
-        var append = new PostgresAppend(connection, table) { LockTimeout = _lockTimeout };
+        var append = new PostgresAppend(connection, table) { LockTimeout = _lockTimeout, Sender = sender };
         var held = await append.LockFreeAsync(
             [.. group.SelectMany(request => request.Appends)], CancellationToken.None);
         leaving.AddRange(group.Where(request => request.Appends.Any(part => held.Contains(part.Stream))));
@@ -223,7 +224,7 @@ internal sealed class PostgresWriter(
             await using var connection = await connections.OpenAsync(cancellationToken);
             await using var transaction = await connection.BeginTransactionAsync(
                 IsolationLevel.ReadCommitted, cancellationToken);
-            var append = new PostgresAppend(connection, table) { LockTimeout = _lockTimeout };
+            var append = new PostgresAppend(connection, table) { LockTimeout = _lockTimeout, Sender = sender };
             await append.LockAllAsync(request.Appends, cancellationToken);
             var decision = append.Decide(request.Appends);
             if (!await append.CreateStreamsAsync(isGroup: false, cancellationToken))

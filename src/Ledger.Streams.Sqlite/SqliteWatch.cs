@@ -5,8 +5,9 @@ namespace Ledger.Streams.Sqlite;
 
 /// <summary>Hears of commits by other connections and processes while somebody listens.</summary>
 /// <remarks>
-/// A watcher on the directory wakes a check of <c>data_version</c>, repeated after 1, 2 and 4 ms because the file
-/// changes before the commit can be seen; without a sign one check per second.
+/// A watcher on the directory wakes a check of <c>data_version</c>, repeated every millisecond and then less often, for
+/// 136 ms at most, because the file changes before the commit can be seen, by as long as a flush takes; without
+/// a sign one check per second.
 /// </remarks>
 /// <param name="path">The database file.</param>
 /// <param name="runtime">How waiting is done.</param>
@@ -17,7 +18,7 @@ internal sealed class SqliteWatch(
     : IAsyncDisposable
 {
     private static readonly TimeSpan IdleInterval = TimeSpan.FromSeconds(1);
-    private static readonly int[] RepeatsMs = [0, 1, 2, 4];
+    private static readonly int[] RepeatsMs = [0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 4, 8, 16, 32, 64];
 
     private readonly Lock _gate = new();
     private readonly AsyncSignal _fileChanged = new();
@@ -92,6 +93,7 @@ internal sealed class SqliteWatch(
     private async ValueTask CheckUntilAsync(RelationalSession session, CancellationToken cancellationToken)
     {
         var version = -1L;
+        var isFirst = true;
         while (true)
         {
             var seen = _fileChanged.Version;
@@ -112,18 +114,22 @@ internal sealed class SqliteWatch(
                     break;
                 }
 
-                if (_isIdle)
+                if (_isIdle && seen == _seenIdle)
                 {
                     break;
                 }
             }
 
-            await WaitAsync(seen, cancellationToken);
+            // Right after the start commits can happen of which the watcher does not tell yet.
+            await WaitAsync(isFirst ? seen - 1 : seen, cancellationToken);
+            isFirst = false;
         }
     }
 
-    // True when the last wait ended without a sign from the directory.
+    // True when the last wait ended without a sign from the directory, and what had been seen until then: a sign may
+    // come in between.
     private bool _isIdle;
+    private long _seenIdle;
 
     private async ValueTask WaitAsync(long seen, CancellationToken cancellationToken)
     {
@@ -131,6 +137,7 @@ internal sealed class SqliteWatch(
         var changed = _fileChanged.WaitAsync(seen, over.Token).AsTask();
         var idle = runtime.Delay(IdleInterval, over.Token);
         _isIdle = await Task.WhenAny(changed, idle) == idle;
+        _seenIdle = seen;
         over.Cancel();
         foreach (var task in new[] { changed, idle })
         {

@@ -20,7 +20,8 @@ internal sealed class Merges : Experiment
 
     /// <inheritdoc/>
     public override string Meaning =>
-        "Two connections change 1,000 scattered keys of N each, none of them the same, in one commit or in 1,000; then " +
+        "Two connections change 1,000 scattered keys of N each, none of them the same, in one commit or in 1,000; " +
+        "then " +
         "the two heads are merged by the newest writer of each key, warm and buffered. Time is that of the merge " +
         "alone, until the merge commit is the head.";
 

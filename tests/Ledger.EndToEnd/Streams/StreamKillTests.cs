@@ -1,14 +1,15 @@
 using System.Globalization;
 using System.Text;
+using Ledger.Conformance.Streams;
 using Ledger.EndToEnd.Processes;
 using Ledger.Streams;
-using Ledger.Streams.Sqlite;
+using Ledger.Streams.Relational;
 using Xunit;
 
 namespace Ledger.EndToEnd.Streams;
 
 /// <summary>
-/// Two processes append to one SQLite file and are killed again and again while a third one follows it. Nothing
+/// Two processes append to one database and are killed again and again while a third one follows it. Nothing
 /// acknowledged is lost, no batch is half there, and the follower sees every entry once, in order, as it comes.
 /// </summary>
 public sealed class StreamKillTests
@@ -16,18 +17,33 @@ public sealed class StreamKillTests
     private static int Kills => Environment.GetEnvironmentVariable("LEDGER_NIGHTLY") == "1" ? 200 : 8;
 
     [Fact]
-    public async Task Killed_while_appending_nothing_acknowledged_is_lost_and_a_follower_sees_everything_once()
+    public async Task Killed_while_appending_to_SQLite_nothing_acknowledged_is_lost_and_a_follower_sees_all_once()
     {
         using var directory = new TestDirectory();
+
+        await RunAsync(directory["app.db"], directory.Path);
+    }
+
+    [Fact]
+    public async Task Killed_while_appending_to_PostgreSQL_nothing_acknowledged_is_lost_and_a_follower_sees_all_once()
+    {
+        using var directory = new TestDirectory();
+        using var server = new PostgresServer(isDurable: true);
+
+        await RunAsync(server.ConnectionString, directory.Path);
+    }
+
+    private static async Task RunAsync(string database, string directory)
+    {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60 + (5 * Kills)));
-        await using var store = new SqliteStreamStore(new() { DataSource = directory["app.db"], Store = "events" });
+        await using var store = StreamDatabase.Open(database);
         await store.EnsureCreatedAsync();
         var followed = new List<Entry>();
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(limit.Token);
         var following = FollowAsync(store, followed, enough.Token);
 
         var acknowledged = await Task.WhenAll(
-            WriteAsync(directory["app.db"], "left", seed: 1), WriteAsync(directory["app.db"], "right", seed: 2));
+            WriteAsync(database, directory, "left", seed: 1), WriteAsync(database, directory, "right", seed: 2));
         var all = await store.ReadAllAsync(cancellationToken: limit.Token).ToListAsync();
         while (Count(followed) < all.Count && !following.IsCompleted)
         {
@@ -54,7 +70,7 @@ public sealed class StreamKillTests
     }
 
     private static async Task FollowAsync(
-        SqliteStreamStore store, List<Entry> followed, CancellationToken cancellationToken)
+        RelationalStreamStore store, List<Entry> followed, CancellationToken cancellationToken)
     {
         await foreach (var item in store.SubscribeAllAsync(cancellationToken: cancellationToken))
         {
@@ -78,14 +94,14 @@ public sealed class StreamKillTests
 
     /// <summary>Starts a writer and kills it, again and again; it goes on with what was not acknowledged.</summary>
     /// <returns>The last batch that was acknowledged.</returns>
-    private static async Task<int> WriteAsync(string path, string writer, int seed)
+    private static async Task<int> WriteAsync(string database, string directory, string writer, int seed)
     {
         var random = new Random(seed);
         var last = -1;
         for (var kill = 0; kill < Kills; kill++)
         {
             using var child = Child.Start(
-                "Ledger.EndToEnd.dll", Path.GetDirectoryName(path)!, "streams", path, writer, $"{last + 1}");
+                "Ledger.EndToEnd.dll", directory, "streams", database, writer, $"{last + 1}");
             var left = random.Next(1, 40);
             while (await child.ReadLineAsync() is { } line)
             {

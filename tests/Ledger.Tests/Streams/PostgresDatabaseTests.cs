@@ -1,5 +1,6 @@
 using System.Transactions;
 using Ledger.Objects;
+using Ledger.Runtime;
 using Ledger.Streams;
 using Ledger.Streams.Postgres;
 using Npgsql;
@@ -340,6 +341,60 @@ public sealed class PostgresDatabaseTests(PostgresDatabase database)
         Assert.Equal(1, await store.SearchAsync("fore").CountAsync());
         Assert.Equal(1, await store.SearchAsync("after", new() { Mode = SearchMode.FullText }).CountAsync());
         Assert.Equal(0, await store.SearchAsync("word99999", new() { Mode = SearchMode.FullText }).CountAsync());
+    }
+
+    [Fact]
+    public async Task Idle_subscribers_cost_no_queries()
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        await using var store = new PostgresStreamStore(new()
+        {
+            ConnectionString = database.ConnectionString + ";Application Name=idle",
+            Schema = _schema,
+        });
+        await store.AppendAsync("s", New("1"));
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(limit.Token);
+        var caughtUp = new SemaphoreSlim(0);
+        var following = Enumerable.Range(0, 5).Select(n => Task.Run(async () =>
+        {
+            var items = n == 0
+                ? store.SubscribeAsync("s", cancellationToken: enough.Token)
+                : store.SubscribeAllAsync(cancellationToken: enough.Token);
+            await foreach (var item in items)
+            {
+                if (item is CaughtUpItem<Entry>)
+                {
+                    caughtUp.Release();
+                }
+            }
+        })).ToArray();
+        for (var n = 0; n < 5; n++)
+        {
+            await caughtUp.WaitAsync(limit.Token);
+        }
+
+        // What the beginning wakes is over by then.
+        await LedgerRuntime.CreateSystem().Delay(TimeSpan.FromSeconds(0.5), limit.Token);
+        var before = await QueriesAsync();
+        await LedgerRuntime.CreateSystem().Delay(TimeSpan.FromSeconds(2.5), limit.Token);
+        var after = await QueriesAsync();
+        enough.Cancel();
+        foreach (var task in following)
+        {
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => task);
+        }
+
+        Assert.Contains("LISTEN", before, StringComparison.Ordinal);
+        Assert.Equal(before, after);
+    }
+
+    private async Task<string> QueriesAsync()
+    {
+        await using var connection = await database.ConnectAsync();
+        await using var command = new NpgsqlCommand(
+            "SELECT string_agg(pid || ' ' || query_start || ' ' || state_change || ' ' || query, ', ' ORDER BY pid) " +
+            "FROM pg_stat_activity WHERE application_name = 'idle' AND datname = current_database()", connection);
+        return (string?)await command.ExecuteScalarAsync() ?? "";
     }
 
     private static NewEntry New(string text, string? dedupKey = null) =>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Transactions;
 using Ledger.Objects;
 using Ledger.Runtime;
@@ -260,48 +259,6 @@ public sealed class SqliteFileTests : IAsyncLifetime
 
         Assert.Equal(1, found);
         Assert.Equal(2, await indexing.SearchAsync("red", words).CountAsync());
-    }
-
-    [Fact]
-    public async Task Ten_thousand_names_and_texts_touch_nothing_but_themselves()
-    {
-        const int seed = 20_270;
-        var random = new Random(seed);
-        var store = await OpenAsync();
-        var alphabet = "'\"%_\\;-()[]{}$@:?*/aAéß İ\u0130\t\n\U0001F980".EnumerateRunes().ToArray();
-        string Next() => string.Concat(
-            Enumerable.Range(0, random.Next(1, 12)).Select(_ => alphabet[random.Next(alphabet.Length)].ToString()));
-        var model = new Dictionary<string, long>(StringComparer.Ordinal);
-        for (var round = 0; round < 20; round++)
-        {
-            var appends = Enumerable.Range(0, 500).Select(_ => Next()).Distinct(StringComparer.Ordinal).Select(
-                name => new StreamAppend(name, [New(name) with
-                {
-                    Tags = [name],
-                    Metadata = new Dictionary<string, string> { [name] = name },
-                    OrderKey = name,
-                }])).ToArray();
-            await store.AppendAsync(appends);
-            foreach (var append in appends)
-            {
-                model[append.Stream] = model.GetValueOrDefault(append.Stream) + 1;
-            }
-        }
-
-        var listed = await store.ListStreamsAsync().ToListAsync();
-        Assert.True(
-            model.Keys.Order(ScalarComparer.Instance).SequenceEqual(listed), $"The names differ; seed {seed}.");
-        foreach (var name in listed.Where(_ => random.Next(50) == 0))
-        {
-            var filter = new EntryFilter { OrderKey = name, Tags = [name] };
-            Assert.Equal(model[name], await store.CountAsync(name));
-            var found = await store.ReadAllAsync(filter: filter).ToListAsync();
-            Assert.All(found, entry => Assert.Equal(name, entry.Stream));
-            Assert.True(
-                await store.SearchAsync(name).AllAsync(entry => entry.Stream.ToUpperInvariant().Contains(
-                    name.ToUpperInvariant(), StringComparison.Ordinal)),
-                string.Create(CultureInfo.InvariantCulture, $"'{name}' found what lacks it; seed {seed}."));
-        }
     }
 
     private static NewEntry New(string text) =>
