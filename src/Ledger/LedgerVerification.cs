@@ -26,6 +26,7 @@ internal sealed class LedgerVerification(LedgerServices services, string ledger,
     private readonly NodeReader _nodes = new(services.Store, new NodeCache(1), services.Tree.Dirty);
     private readonly CommitGraph _graph = new(services.Runtime, services.Store, cacheCount: 256);
     private readonly HashSet<ObjectId> _seen = [];
+    private readonly HashSet<CommitId> _heads = [];
 
     /// <summary>Walks the ledger.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -55,6 +56,7 @@ internal sealed class LedgerVerification(LedgerServices services, string ledger,
         await GuardAsync(where, async () =>
         {
             var loaded = await PageLoader.LoadAsync(services, page, cancellationToken);
+            _heads.UnionWith(loaded.Branches.Select(branch => branch.Head.Id));
             foreach (var branch in loaded.Branches)
             {
                 await VerifyHistoryAsync(page, branch.Head, cancellationToken);
@@ -185,7 +187,10 @@ internal sealed class LedgerVerification(LedgerServices services, string ledger,
                 {
                     if (node.IsLeaf)
                     {
-                        await VerifyValueAsync($"The tree of commit {commit}", node.ValueAt(index), cancellationToken);
+                        await VerifyValueAsync(
+                            $"The tree of commit {commit}", node.ValueAt(index), cancellationToken,
+                            mayBeAbsent: services.IsPartial &&
+                                (!_heads.Contains(commit.Id) || node.ValueAt(index).Priority == EntryPriority.Lazy));
                     }
                     else if (_seen.Add(node.ChildAt(index).Id))
                     {
@@ -262,7 +267,12 @@ internal sealed class LedgerVerification(LedgerServices services, string ledger,
         }
     }
 
-    private async Task VerifyValueAsync(string where, EntryValue value, CancellationToken cancellationToken)
+    /// <param name="where">What names the value.</param>
+    /// <param name="value">The value.</param>
+    /// <param name="cancellationToken">Ends the walk.</param>
+    /// <param name="mayBeAbsent">It came from elsewhere, and only what a head needs at once must be here.</param>
+    private async Task VerifyValueAsync(
+        string where, EntryValue value, CancellationToken cancellationToken, bool mayBeAbsent = false)
     {
         if (value.IsInline || _seen.Contains(value.Id))
         {
@@ -271,6 +281,12 @@ internal sealed class LedgerVerification(LedgerServices services, string ledger,
 
         await GuardAsync(where, async () =>
         {
+            if (mayBeAbsent && value.SizeBytes > ValueFormat.SingleSizeBytesMax &&
+                await services.Store.ReadAsync(ObjectKind.ValueIndex, value.Id, cancellationToken) is null)
+            {
+                return;
+            }
+
             var reader = new ValueReader(services.Store, value.Id, value.SizeBytes);
             await foreach (var part in reader.ListObjectsAsync(cancellationToken))
             {
@@ -279,7 +295,16 @@ internal sealed class LedgerVerification(LedgerServices services, string ledger,
                     continue;
                 }
 
-                var content = await ReadAsync(part.Kind, part.Id, cancellationToken);
+                if (await services.Store.ReadAsync(part.Kind, part.Id, cancellationToken) is not { } content)
+                {
+                    if (mayBeAbsent)
+                    {
+                        continue;
+                    }
+
+                    throw new MissingObjectException(part.Id);
+                }
+
                 tally.AddObject(content.Length);
                 if (part.Kind == ObjectKind.Value && content.Length != part.SizeBytes)
                 {

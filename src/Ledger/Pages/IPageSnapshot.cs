@@ -44,6 +44,7 @@ public interface IPageSnapshot : IAsyncDisposable
 
     /// <summary>The whole value, fetched first when it is not here; null when the key is absent.</summary>
     /// <exception cref="ValueTooLargeException">Larger than 1 MiB.</exception>
+    /// <exception cref="NetworkUnavailableException">It is not here, and nobody gave it within 30 s.</exception>
     ValueTask<ReadOnlyMemory<byte>?> FetchAsync(
         ReadOnlyMemory<byte> key, CancellationToken cancellationToken = default);
 

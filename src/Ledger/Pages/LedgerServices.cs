@@ -44,6 +44,16 @@ internal sealed class LedgerServices
     /// <summary>Pages with something new that synchronisation has not looked at.</summary>
     public MovedPages Moved { get; } = new();
 
+    /// <summary>Brings values here that are not; null while nobody can.</summary>
+    public IValueFetcher? Fetcher { get; set; }
+
+    /// <summary>True when commits came from elsewhere: values of older commits may not be here.</summary>
+    public bool IsPartial
+    {
+        get => Values.IsPartial;
+        set => Values.IsPartial = value;
+    }
+
     /// <summary>Keeps a page open.</summary>
     public required Action<PageState> Hold { get; init; }
 

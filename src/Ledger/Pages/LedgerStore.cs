@@ -89,7 +89,10 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
                 await lease.CommitAsync(Durability.Flushed, cancellationToken);
             }
 
-            return opened = new LedgerStore(runtime, store, settings, options);
+            var isPartial = await store.ReadRowAsync(RowKeys.SyncAnchor, cancellationToken) is not null;
+            opened = new LedgerStore(runtime, store, settings, options);
+            opened._services.IsPartial = isPartial;
+            return opened;
         }
         finally
         {
@@ -161,10 +164,19 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
         ThrowIfDisposed();
         _services.ThrowIfReadOnly();
         await _services.Runtime.Enter();
+        return await DeletePageAsync(id, next: 0, cancellationToken);
+    }
+
+    /// <summary>Deletes a page, here or because it was deleted elsewhere.</summary>
+    /// <param name="id">The page.</param>
+    /// <param name="next">See <see cref="PageCommits.DeleteAsync"/>; 0 for a deletion here.</param>
+    /// <param name="cancellationToken">Cancels the wait for what is on its way.</param>
+    internal async Task<bool> DeletePageAsync(PageId id, uint next, CancellationToken cancellationToken)
+    {
         var page = await OpenStateAsync(id, cancellationToken);
         try
         {
-            return await page.Commits.DeleteAsync(() => Forget(page), cancellationToken);
+            return await page.Commits.DeleteAsync(() => Forget(page), cancellationToken, next);
         }
         finally
         {

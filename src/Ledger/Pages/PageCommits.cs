@@ -93,8 +93,11 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
     /// <summary>Deletes the page; durable when it completes.</summary>
     /// <param name="deleted">Called under the gate, in the same section in which the page becomes unusable.</param>
     /// <param name="cancellationToken">Cancels the wait for folds and transactions.</param>
-    /// <returns>False when it is not stored.</returns>
-    public async Task<bool> DeleteAsync(Action deleted, CancellationToken cancellationToken)
+    /// <param name="next">
+    /// The least incarnation of a later page with this id: the page was deleted elsewhere. Then it need not be stored.
+    /// </param>
+    /// <returns>False when it is not stored, or is of that incarnation already.</returns>
+    public async Task<bool> DeleteAsync(Action deleted, CancellationToken cancellationToken, uint next = 0)
     {
         using var turn = await _turns.AcquireAsync(cancellationToken);
         var wasStored = false;
@@ -102,7 +105,9 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
         {
             lock (page.Gate)
             {
-                wasStored = page.IsStored && !page.IsDeleted;
+                wasStored = next == 0
+                    ? page.IsStored && !page.IsDeleted
+                    : page.Incarnation < next && !page.IsDeleted;
                 if (!wasStored)
                 {
                     return;
@@ -111,7 +116,7 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
 
             await using var lease = services.Store.BeginWrite();
             var tombstone = new PageRow(
-                IsDeleted: true, checked(page.Incarnation + 1), page.WallClockMs(), page.Clock.Last);
+                IsDeleted: true, Math.Max(next, checked(page.Incarnation + 1)), page.WallClockMs(), page.Clock.Last);
             lease.SetRow(RowKeys.Page(page.Id), tombstone.Encode());
             var heads = RowKeys.Heads(page.Id);
             lease.DeleteRows(heads, RowKeys.EndOf(heads));

@@ -102,8 +102,27 @@ internal sealed class PageSnapshot(
     }
 
     /// <inheritdoc/>
-    public ValueTask<ReadOnlyMemory<byte>?> FetchAsync(
-        ReadOnlyMemory<byte> key, CancellationToken cancellationToken = default) => GetAsync(key, cancellationToken);
+    public async ValueTask<ReadOnlyMemory<byte>?> FetchAsync(
+        ReadOnlyMemory<byte> key, CancellationToken cancellationToken = default)
+    {
+        Check(key);
+        key = key.ToArray();
+        await services.Runtime.Enter();
+        if (await LookUpAsync(key, cancellationToken) is not { } value)
+        {
+            return null;
+        }
+
+        try
+        {
+            return await services.Values.ReadAsync(value, cancellationToken);
+        }
+        catch (MissingObjectException)
+        {
+            await FetchAsync(value, 0, value.SizeBytes, cancellationToken);
+            return await services.Values.ReadAsync(value, cancellationToken);
+        }
+    }
 
     /// <inheritdoc/>
     public async ValueTask<ReadOnlyMemory<byte>?> FetchRangeAsync(
@@ -112,12 +131,30 @@ internal sealed class PageSnapshot(
         Check(key);
         key = key.ToArray();
         await services.Runtime.Enter();
-        if (await LookUpAsync(key, cancellationToken) is { } value)
+        if (await LookUpAsync(key, cancellationToken) is not { } value)
+        {
+            return null;
+        }
+
+        try
         {
             return await services.Values.ReadRangeAsync(value, offset, length, cancellationToken);
         }
+        catch (MissingObjectException)
+        {
+            var start = offset < 0 ? value.SizeBytes + offset : offset;
+            var rest = value.SizeBytes - start;
+            await FetchAsync(value, start, length < 0 ? rest : Math.Min(length, rest), cancellationToken);
+            return await services.Values.ReadRangeAsync(value, offset, length, cancellationToken);
+        }
+    }
 
-        return null;
+    private async ValueTask FetchAsync(
+        EntryValue value, long offset, long length, CancellationToken cancellationToken)
+    {
+        var fetcher = services.Fetcher ?? throw new NetworkUnavailableException(
+            $"Value {value.Id} of {value.SizeBytes} bytes is not on this device, and no synchronisation is running.");
+        await fetcher.FetchAsync(value, offset, length, cancellationToken);
     }
 
     /// <inheritdoc/>

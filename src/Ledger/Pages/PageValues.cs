@@ -14,6 +14,9 @@ internal sealed class PageValues(LedgerRuntime runtime, IObjectStore store, Cont
     /// <summary>Longest value that is given or taken at once: 1 MiB.</summary>
     public const int DirectSizeBytesMax = 1024 * 1024;
 
+    /// <summary>True when commits came from elsewhere: values of older commits may not be here.</summary>
+    public bool IsPartial { get; set; }
+
     /// <summary>Refuses a value that must be streamed.</summary>
     /// <exception cref="ValueTooLargeException">It is larger than 1 MiB.</exception>
     public static void CheckDirect(ReadOnlyMemory<byte> value)
@@ -108,7 +111,7 @@ internal sealed class PageValues(LedgerRuntime runtime, IObjectStore store, Cont
     {
         if (value.SizeBytes > DirectSizeBytesMax)
         {
-            var isHere = value.Priority == EntryPriority.Eager ||
+            var isHere = (value.Priority == EntryPriority.Eager && !IsPartial) ||
                 await store.ReadAsync(ObjectKind.ValueIndex, value.Id, cancellationToken) is not null;
             return new Entry(
                 key, null, value.SizeBytes, value.Priority, isHere ? ValueState.Large : ValueState.NeedsFetch);
@@ -119,7 +122,7 @@ internal sealed class PageValues(LedgerRuntime runtime, IObjectStore store, Cont
             var bytes = await ReadAsync(value, cancellationToken);
             return new Entry(key, bytes, value.SizeBytes, value.Priority, ValueState.Here);
         }
-        catch (MissingObjectException) when (value.Priority == EntryPriority.Lazy)
+        catch (MissingObjectException) when (value.Priority == EntryPriority.Lazy || IsPartial)
         {
             return new Entry(key, null, value.SizeBytes, value.Priority, ValueState.NeedsFetch);
         }

@@ -27,6 +27,12 @@ internal sealed class EntryComposer(SyncContext context, SyncState state)
     {
         var (incarnation, isStored, _) = await context.ReadLifeAsync(page, cancellationToken);
         var row = await context.ReadPageAsync(page, incarnation, cancellationToken);
+        if (await WasInCloudAsync(page, incarnation, cancellationToken))
+        {
+            return await ComposeAsync(
+                new CatalogRecord(CatalogKind.Deleted, page, incarnation), cancellationToken);
+        }
+
         if (!isStored)
         {
             return null;
@@ -34,11 +40,8 @@ internal sealed class EntryComposer(SyncContext context, SyncState state)
 
         if (!row.IsAnnounced && page != PageId.Root)
         {
-            var record = new CatalogRecord(CatalogKind.Created, page, incarnation);
-            var id = NewEntryId();
-            return await SaveAsync(
-                new OutgoingRow(id, context.Keys.Catalog, page, incarnation, state.Self.Next, null, 0, []),
-                EntryKind.Catalog, record.Encode(), [], cancellationToken);
+            return await ComposeAsync(
+                new CatalogRecord(CatalogKind.Created, page, incarnation), cancellationToken);
         }
 
         var missing = await ListMissingAsync(page, row, cancellationToken);
@@ -46,6 +49,19 @@ internal sealed class EntryComposer(SyncContext context, SyncState state)
             ? null
             : await ComposeBatchAsync(page, row, missing, isConditional, cancellationToken);
     }
+
+    /// <summary>Composes a record of the catalog.</summary>
+    private ValueTask<Outgoing> ComposeAsync(CatalogRecord record, CancellationToken cancellationToken) => SaveAsync(
+        new OutgoingRow(
+            NewEntryId(), context.Keys.Catalog, record.Page, record.Incarnation, state.Self.Next, null, 0, []),
+        EntryKind.Catalog, record.Encode(), [], cancellationToken);
+
+    /// <summary>Whether the cloud has an earlier life of the page, which has ended here.</summary>
+    private async ValueTask<bool> WasInCloudAsync(
+        PageId page, uint incarnation, CancellationToken cancellationToken) =>
+        await context.Store.ReadRowAsync(SyncRowKeys.Page(page), cancellationToken) is { } content &&
+        SyncPageRow.Decode(content.Span) is var known && known.Incarnation < incarnation &&
+        (known.IsAnnounced || known.Uploaded.Count > 0);
 
     /// <summary>The commits of a page that the cloud does not have, parents first.</summary>
     public async ValueTask<List<Commit>> ListMissingAsync(

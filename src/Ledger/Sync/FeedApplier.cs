@@ -15,6 +15,8 @@ namespace Ledger.Sync;
 /// <param name="holds">Keeps the trees of commits that are to become heads.</param>
 internal sealed class FeedApplier(SyncContext context, SyncState state, PendingTrees holds)
 {
+    private readonly CatalogApplier _pages = new(context);
+
     /// <summary>Takes in entries of one page, ascending by position and above the anchor, in a turn.</summary>
     /// <param name="incarnation">Of the cloud.</param>
     /// <param name="run">One or more.</param>
@@ -31,6 +33,7 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
             state.Chains, Math.Clamp(context.Runtime.WallClockMs(), 0, Authorship.WallClockMsMax),
             context.Has(PlantedBugs.SyncSkipChainCheck));
         var page = await context.FindPageAsync(last.Page, cancellationToken);
+        await _pages.DeleteEarlierAsync(page, run, cancellationToken);
         var taken = page is { } id ? await PageIntake.BeginAsync(context, lease, id, cancellationToken) : null;
         SelfRow? self = null;
         var isNameTaken = false;
@@ -191,16 +194,15 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
             return "A record of the catalog is not in the catalog.";
         }
 
-        if (entry.Record is { Kind: CatalogKind.Created } created)
+        if (entry.Record is not { Kind: CatalogKind.Created or CatalogKind.Deleted } record)
         {
-            var id = new byte[PageId.SizeBytes];
-            created.Page.CopyTo(id);
-            lease.SetRow(SyncRowKeys.Name(context.Keys.NameOf(created.Page)), id);
-            var (incarnation, _, _) = await context.ReadLifeAsync(created.Page, cancellationToken);
-            var row = await context.ReadPageAsync(created.Page, incarnation, cancellationToken);
-            lease.SetRow(SyncRowKeys.Page(created.Page), (row with { IsAnnounced = true }).Encode());
+            return null;
         }
 
+        var id = new byte[PageId.SizeBytes];
+        record.Page.CopyTo(id);
+        lease.SetRow(SyncRowKeys.Name(context.Keys.NameOf(record.Page)), id);
+        await _pages.TakeAsync(entry, record, lease, cancellationToken);
         return null;
     }
 
@@ -209,6 +211,7 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
         var (position, name, sent) = entry.Entry;
         lease.SetRow(
             SyncRowKeys.Quarantined(position),
-            new QuarantineRow(sent.Id, name, sent.Device, sent.Sequence, problem).Encode());
+            new QuarantineRow(
+                sent.Id, name, sent.Device, sent.Sequence, SyncProblemKind.Quarantined, problem).Encode());
     }
 }

@@ -10,6 +10,8 @@ namespace Ledger.Sync;
 /// <summary>What one record brings to one page. Used once, in a turn.</summary>
 internal sealed class PageIntake
 {
+    private static readonly TimeSpan AheadMax = TimeSpan.FromHours(24);
+
     private readonly SyncContext _context;
     private readonly IObjectWriter _lease;
     private readonly PageId _page;
@@ -176,7 +178,24 @@ internal sealed class PageIntake
         }
 
         await ApplyAsync(commit, incoming.Base, changes, incoming.Changes.ToAsyncEnumerable(), cancellationToken);
+        NoteTime(commit, position);
     }
+
+    private void NoteTime(Commit commit, FeedPosition position)
+    {
+        var aheadMs = commit.Timestamp.Milliseconds - _context.Runtime.WallClockMs();
+        if (aheadMs > AheadMax.TotalMilliseconds && commit.Author is { } author)
+        {
+            var reason = $"Commit {commit.Id} of device {author.Device} is dated " +
+                $"{commit.Timestamp.ToDateTimeOffset():u}, more than 24 hours ahead of this device's clock.";
+            _lease.SetRow(
+                SyncRowKeys.Quarantined(position),
+                NewProblem(author.Device, SyncProblemKind.AheadOfTime, reason).Encode());
+        }
+    }
+
+    private QuarantineRow NewProblem(DeviceId device, SyncProblemKind kind, string reason) =>
+        new(default, _context.Keys.NameOf(_page), device, 0, kind, reason);
 
     private async ValueTask<ChangeList> StoreAsync(IncomingCommit incoming, CancellationToken cancellationToken)
     {
@@ -234,7 +253,7 @@ internal sealed class PageIntake
             Drop(before);
             _lease.SetRow(
                 SyncRowKeys.Quarantined(row.Position),
-                new QuarantineRow(default, _context.Keys.NameOf(_page), default, 0, problem).Encode());
+                NewProblem(default, SyncProblemKind.Quarantined, problem).Encode());
         }
     }
 

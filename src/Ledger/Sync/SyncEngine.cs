@@ -54,6 +54,8 @@ internal sealed class SyncEngine : IAsyncDisposable
         await engine._applier.LoadAsync(cancellationToken);
         await engine._upload.LoadAsync(cancellationToken);
         var stop = engine._stop.Token;
+        ledger.Services.IsPartial = true;
+        ledger.Services.Fetcher = new ValueFetcher(engine._context, stop);
         engine._loops =
         [
             engine._download.RunAsync(stop), engine._heads.RunAsync(stop), engine._upload.FollowAsync(stop),
@@ -155,6 +157,7 @@ internal sealed class SyncEngine : IAsyncDisposable
 
         await _context.Runtime.Enter();
         _context.Services.Moved.Unfollow();
+        _context.Services.Fetcher = null;
         _stop.Cancel();
         foreach (var loop in _loops)
         {

@@ -73,6 +73,15 @@ internal static class SyncLoop
         }
     }
 
+    /// <summary>Cancels a source after some time, unless it is cancelled before.</summary>
+    public static async Task CancelAfterAsync(SyncContext context, TimeSpan time, CancellationTokenSource source)
+    {
+        if (await PauseAsync(context, time, source.Token))
+        {
+            source.Cancel();
+        }
+    }
+
     private static async Task PulseAfterAsync(SyncContext context, TimeSpan time, CancellationToken cancellationToken)
     {
         if (await PauseAsync(context, time, cancellationToken))

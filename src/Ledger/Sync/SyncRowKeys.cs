@@ -11,7 +11,7 @@ internal static class SyncRowKeys
     private const byte First = (byte)'y';
 
     /// <summary>How far the feed was taken in.</summary>
-    public static ReadOnlyMemory<byte> Anchor { get; } = new[] { First, (byte)'a' };
+    public static ReadOnlyMemory<byte> Anchor => Ledger.Pages.Rows.RowKeys.SyncAnchor;
 
     /// <summary>Who this device is in the feed, and what it says next.</summary>
     public static ReadOnlyMemory<byte> Self { get; } = new[] { First, (byte)'d' };

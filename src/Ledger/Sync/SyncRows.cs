@@ -229,8 +229,10 @@ internal sealed record WaitingRow(
 /// <param name="PageName">The page that the cloud says it is of.</param>
 /// <param name="Device">The device that the cloud says it is of.</param>
 /// <param name="Sequence">Its sequence number, as the cloud says.</param>
+/// <param name="Kind">What is wrong; only for some of the kinds the entry was put aside.</param>
 /// <param name="Reason">Why, as a full sentence.</param>
-internal sealed record QuarantineRow(EntryId Id, PageName PageName, DeviceId Device, long Sequence, string Reason)
+internal sealed record QuarantineRow(
+    EntryId Id, PageName PageName, DeviceId Device, long Sequence, SyncProblemKind Kind, string Reason)
 {
     private const int ReasonSizeBytesMax = 2048;
 
@@ -242,6 +244,7 @@ internal sealed record QuarantineRow(EntryId Id, PageName PageName, DeviceId Dev
         PageName.CopyTo(writer.Reserve(PageName.SizeBytes));
         Device.CopyTo(writer.Reserve(DeviceId.SizeBytes));
         writer.WriteVarint((ulong)Sequence);
+        writer.WriteByte((byte)Kind);
         var reason = System.Text.Encoding.UTF8.GetBytes(Reason);
         writer.WriteSized(reason.AsSpan(0, Math.Min(reason.Length, ReasonSizeBytesMax)));
         return writer.ToArray();
@@ -254,7 +257,7 @@ internal sealed record QuarantineRow(EntryId Id, PageName PageName, DeviceId Dev
         var row = new QuarantineRow(
             EntryId.Read(reader.ReadBytes(EntryId.SizeBytes)), PageName.Read(reader.ReadBytes(PageName.SizeBytes)),
             DeviceId.Read(reader.ReadBytes(DeviceId.SizeBytes)),
-            reader.ReadVarint(0, long.MaxValue, "the sequence number"),
+            reader.ReadVarint(0, long.MaxValue, "the sequence number"), (SyncProblemKind)reader.ReadByte(),
             System.Text.Encoding.UTF8.GetString(reader.ReadSized(0, ReasonSizeBytesMax, "the length of the reason")));
         reader.ExpectEnd();
         return row;

@@ -94,9 +94,11 @@ internal sealed class SyncStatusReader(SyncContext context, SyncState state)
 
             var row = QuarantineRow.Decode(value.Span);
             problems.Add(new SyncProblem(
-                SyncProblemKind.Quarantined,
-                $"Entry {row.Id} at position {SyncRowKeys.ReadPosition(key.Span)} of device {row.Device} was put " +
-                $"aside. {row.Reason}"));
+                row.Kind,
+                row.Kind == SyncProblemKind.Quarantined
+                    ? $"Entry {row.Id} at position {SyncRowKeys.ReadPosition(key.Span)} of device {row.Device} was " +
+                        $"put aside. {row.Reason}"
+                    : row.Reason));
         }
 
         return [.. problems.Take(ProblemsMax)];

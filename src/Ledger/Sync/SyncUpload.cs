@@ -67,6 +67,7 @@ internal sealed class SyncUpload(SyncContext context, SyncState state, SyncHeads
 
         await foreach (var (key, value) in context.Store.ScanRowsAsync(SyncRowKeys.Pages, cancellationToken))
         {
+            Add(SyncRowKeys.ReadPage(key.Span));
             if (SyncPageRow.Decode(value.Span).Pending.Count > 0)
             {
                 heads.Add(SyncRowKeys.ReadPage(key.Span));

@@ -31,36 +31,41 @@ internal sealed class ValueObjects(SyncContext context)
             value.SizeBytes <= ValueFormat.SingleSizeBytesMax ? ObjectKind.Value : ObjectKind.ValueIndex, value.Id,
             lease, cancellationToken);
 
-    /// <summary>Whether all of a value is here.</summary>
-    public async ValueTask<bool> IsHereAsync(
-        EntryValue value, IObjectWriter lease, CancellationToken cancellationToken) =>
-        value.IsInline || await IsHereAsync(
-            value.SizeBytes <= ValueFormat.SingleSizeBytesMax ? ObjectKind.Value : ObjectKind.ValueIndex, value.Id,
-            lease, cancellationToken);
-
-    private async ValueTask<bool> IsHereAsync(
-        ObjectKind kind, ObjectId id, IObjectWriter lease, CancellationToken cancellationToken)
+    /// <summary>Brings what is missing of a part of a value from the cloud into a lease.</summary>
+    /// <inheritdoc cref="FetchAsync(EntryValue, IObjectWriter, CancellationToken)"/>
+    public async ValueTask FetchAsync(
+        EntryValue value, long offset, long length, IObjectWriter lease, CancellationToken cancellationToken)
     {
-        if (!await lease.ContainsAsync(id, cancellationToken))
+        if (value.SizeBytes <= ValueFormat.SingleSizeBytesMax)
         {
-            return false;
+            await FetchAsync(value, lease, cancellationToken);
+            return;
         }
 
-        if (kind == ObjectKind.Value)
+        var waiting = new Stack<(ObjectId Id, long Start)>([(value.Id, 0L)]);
+        while (waiting.TryPop(out var next))
         {
-            return true;
-        }
-
-        var index = ValueIndex.Decode((await ReadAsync(kind, id, lease, cancellationToken)).Span, id);
-        for (var child = 0; child < index.Count; child++)
-        {
-            if (!await IsHereAsync(ChildKind(index), index.IdOf(child), lease, cancellationToken))
+            await FetchOneAsync(ObjectKind.ValueIndex, next.Id, lease, cancellationToken);
+            var content = await ReadAsync(ObjectKind.ValueIndex, next.Id, lease, cancellationToken);
+            var index = ValueIndex.Decode(content.Span, next.Id);
+            for (var child = 0; child < index.Count; child++)
             {
-                return false;
+                var start = next.Start + index.StartOf(child);
+                if (start >= offset + length || start + index.SizeBytesOf(child) <= offset)
+                {
+                    continue;
+                }
+
+                if (index.Level == 1)
+                {
+                    await FetchOneAsync(ObjectKind.Value, index.IdOf(child), lease, cancellationToken);
+                }
+                else
+                {
+                    waiting.Push((index.IdOf(child), start));
+                }
             }
         }
-
-        return true;
     }
 
     private async ValueTask ListAsync(
@@ -87,12 +92,7 @@ internal sealed class ValueObjects(SyncContext context)
     private async ValueTask FetchAsync(
         ObjectKind kind, ObjectId id, IObjectWriter lease, CancellationToken cancellationToken)
     {
-        if (!await lease.ContainsAsync(id, cancellationToken))
-        {
-            var content = await DownloadAsync(kind, id, cancellationToken);
-            await lease.PutAsync(kind, id, content, cancellationToken);
-        }
-
+        await FetchOneAsync(kind, id, lease, cancellationToken);
         if (kind == ObjectKind.ValueIndex)
         {
             var index = ValueIndex.Decode((await ReadAsync(kind, id, lease, cancellationToken)).Span, id);
@@ -100,6 +100,16 @@ internal sealed class ValueObjects(SyncContext context)
             {
                 await FetchAsync(ChildKind(index), index.IdOf(child), lease, cancellationToken);
             }
+        }
+    }
+
+    private async ValueTask FetchOneAsync(
+        ObjectKind kind, ObjectId id, IObjectWriter lease, CancellationToken cancellationToken)
+    {
+        if (!await lease.ContainsAsync(id, cancellationToken))
+        {
+            var content = await DownloadAsync(kind, id, cancellationToken);
+            await lease.PutAsync(kind, id, content, cancellationToken);
         }
     }
 

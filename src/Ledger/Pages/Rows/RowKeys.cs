@@ -24,6 +24,11 @@ internal static class RowKeys
     /// <summary>Begins the keys of all journals.</summary>
     public static ReadOnlyMemory<byte> AllJournals { get; } = new[] { JournalKind };
 
+    /// <summary>
+    /// How far a feed was taken in; kept by synchronisation. With it, values of older commits may be absent.
+    /// </summary>
+    public static ReadOnlyMemory<byte> SyncAnchor { get; } = new[] { (byte)'y', (byte)'a' };
+
     /// <summary>The row of a page.</summary>
     public static byte[] Page(PageId page) => Of(PageKind, page, 0);
 

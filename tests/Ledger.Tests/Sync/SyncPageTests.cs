@@ -1,0 +1,106 @@
+using Ledger.Conformance;
+using Ledger.Pages;
+using Ledger.Sync;
+using Xunit;
+using static Ledger.Conformance.PageText;
+using static Ledger.Tests.Sync.SyncEngineTests;
+
+namespace Ledger.Tests.Sync;
+
+/// <summary>Pages that are made and deleted on one device, and what the others see.</summary>
+public sealed class SyncPageTests
+{
+    [Fact]
+    public void Pages_that_one_device_makes_the_others_list_also_empty_ones() => Run(seed: 60, async (runtime, cloud) =>
+    {
+        await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+        await using var second = await SyncDevice.OpenAsync(runtime, "/b", cloud);
+        await using var empty = await first.Ledger.CreatePageAsync();
+        await using var full = await first.Ledger.CreatePageAsync();
+        await full.PutAsync("a", "1");
+        await SettleAsync(first, second);
+
+        var pages = await second.Ledger.ListPagesAsync().ToListAsync();
+        await using var there = await second.OpenPageAsync(full.Id);
+        Assert.Equal(new[] { empty.Id, full.Id }.Order(), pages);
+        Assert.Equal("a=1", await there.ShowAsync());
+    });
+
+    [Fact]
+    public void A_page_that_one_device_deletes_goes_everywhere_and_nothing_of_it_comes_back() => Run(
+        seed: 61, async (runtime, cloud) =>
+        {
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", cloud);
+            await using var here = await first.Ledger.CreatePageAsync();
+            var id = here.Id;
+            await here.PutAsync("a", "1");
+            await SettleAsync(first, second);
+            await using var there = await second.OpenPageAsync(id);
+
+            await first.Ledger.DeletePageAsync(id);
+            await SettleAsync(first, second);
+            Assert.False(await second.Ledger.PageExistsAsync(id));
+            await Assert.ThrowsAsync<PageDeletedException>(() => there.PutAsync("b", "2"));
+
+            await using var again = await second.OpenPageAsync(id);
+            await again.PutAsync("c", "3");
+            await SettleAsync(first, second);
+            await using var shown = await first.OpenPageAsync(id);
+            Assert.Equal("c=3", await shown.ShowAsync());
+            Assert.Empty((await second.Engine.GetStatusAsync(default)).Problems);
+        });
+
+    [Fact]
+    public void Edits_of_a_page_that_was_deleted_elsewhere_are_kept_and_reported() => Run(
+        seed: 62, async (runtime, cloud) =>
+        {
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            var faults = new CloudFaults(62);
+            await using var second = await SyncDevice.OpenAsync(
+                runtime, "/b", new FaultyCloud(runtime, cloud, faults));
+            await using var here = await first.OpenPageAsync();
+            await here.PutAsync("a", "1");
+            await SettleAsync(first, second);
+            faults.IsPartitioned = true;
+            await using var there = await second.OpenPageAsync();
+            await there.PutAsync("b", "2");
+            await first.Ledger.DeletePageAsync(PageId.Root);
+            await first.SyncAsync();
+
+            faults.IsPartitioned = false;
+            await SettleAsync(first, second);
+
+            Assert.False(await second.Ledger.PageExistsAsync(PageId.Root));
+            Assert.False(await first.Ledger.PageExistsAsync(PageId.Root));
+            var status = await second.Engine.GetStatusAsync(default);
+            var problem = Assert.Single(status.Problems);
+            Assert.Equal(SyncProblemKind.DeletedWithEdits, problem.Kind);
+        });
+
+    [Fact]
+    public void Two_devices_that_delete_and_make_a_page_anew_at_once_agree() => Run(seed: 63, async (runtime, cloud) =>
+    {
+        await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+        await using var second = await SyncDevice.OpenAsync(runtime, "/b", cloud);
+        await using (var page = await first.OpenPageAsync())
+        {
+            await page.PutAsync("a", "1");
+        }
+
+        await SettleAsync(first, second);
+        foreach (var device in new[] { first, second })
+        {
+            await device.Ledger.DeletePageAsync(PageId.Root);
+            await using var page = await device.OpenPageAsync();
+            await page.PutAsync(device == first ? "b" : "c", "2");
+        }
+
+        await SettleAsync(first, second);
+
+        await using var here = await first.OpenPageAsync();
+        await using var there = await second.OpenPageAsync();
+        Assert.Equal("b=2,c=2", await here.ShowAsync());
+        Assert.Equal(await HeadAsync(here), await HeadAsync(there));
+    });
+}
