@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text;
 using Ledger.Cli.Terminal;
 using Ledger.Pages;
+using Ledger.Sync;
 
 namespace Ledger.Cli;
 
@@ -63,6 +64,14 @@ internal sealed class CommandContext(
     /// <summary>Opens the repository that is meant for reading, without an application.</summary>
     public Task<Repository> OpenRepositoryForReadingAsync() => Session.OpenRepositoryAsync(
         common.DirectoryOf(Parse), ForReading(), Token);
+
+    /// <summary>Opens the repository that is meant to write to it, without an application.</summary>
+    public Task<Repository> OpenRepositoryAsync(bool create) => Session.OpenRepositoryAsync(
+        common.DirectoryOf(Parse), OptionsOf(create), Token);
+
+    /// <summary>Makes the repository that is meant another device of a secret's user, and opens it.</summary>
+    public Task<Repository> JoinAsync(SyncSecret secret, string? importFrom) => Repository.JoinAsync(
+        common.DirectoryOf(Parse), secret, importFrom, OptionsOf(create: true), Token);
 
     /// <summary>The prefix that is meant; empty when none is given.</summary>
     public byte[] Prefix => KeyOrNull(common.Prefix) ?? [];

@@ -68,6 +68,7 @@ internal static class CommandLine
             PageCommand.Create(common),
             StreamCommand.Create(common),
             ConsumerCommand.Create(common),
+            SyncCommand.Create(common),
             VerifyCommand.Create(common),
             DemoCommand.Create(common),
             common.Data,

@@ -2,6 +2,7 @@ using Ledger.Objects;
 using Ledger.Pages;
 using Ledger.Runtime;
 using Ledger.Streams;
+using Ledger.Sync;
 
 namespace Ledger.Cli;
 
@@ -55,9 +56,21 @@ internal static class ErrorTable
             new(ExitCodes.Conflict, error.Message, "Read what was appended, then decide again.", error),
         LeaseLostException => new(ExitCodes.Conflict, error.Message, "Another instance goes on with it.", error),
         NotSupportedByStoreException => new(ExitCodes.Failed, error.Message, "Use a store that does.", error),
+        CloudUnavailableException cloud => OfCloud(cloud),
+        SyncBlockedException => new(
+            ExitCodes.Conflict, error.Message, "Nothing here is lost; 'ledger sync status' says how it stands.", error),
         CorruptObjectException or MissingObjectException =>
             new(ExitCodes.Failed, error.Message, "'ledger verify' says what else is damaged.", error),
         _ => new(ExitCodes.Failed, error.Message, null, error),
+    };
+
+    private static CliException OfCloud(CloudUnavailableException error) => error.Problem switch
+    {
+        CloudProblem.Missing => new(
+            ExitCodes.NotFound, error.Message, "Is it mounted? 'ledger sync init' makes a new one.", error),
+        CloudProblem.Denied => new(ExitCodes.Denied, error.Message, "Check who may use it.", error),
+        CloudProblem.Full => new(ExitCodes.Unavailable, error.Message, "Free some space and run it again.", error),
+        _ => new(ExitCodes.Unavailable, error.Message, "Nothing here is lost: run it again when it is back.", error),
     };
 
     private static string HintOf(StoreUnavailableReason reason) => reason switch

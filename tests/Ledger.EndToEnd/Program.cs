@@ -2,6 +2,7 @@ using Ledger.EndToEnd.Clouds;
 using Ledger.EndToEnd.Kill;
 using Ledger.EndToEnd.Memory;
 using Ledger.EndToEnd.Streams;
+using Ledger.EndToEnd.Sync;
 
 // A child process of the suites: which one, and its arguments.
 return args switch
@@ -11,6 +12,7 @@ return args switch
     ["consumer", ..] => await ConsumerChild.RunAsync(args[1..]),
     ["race", ..] => await RaceChild.RunAsync(args[1..]),
     ["streams", ..] => await StreamChild.RunAsync(args[1..]),
+    ["sync", ..] => await SyncChild.RunAsync(args[1..]),
     ["memory", ..] => await MemoryChild.RunAsync(args[1..]),
     _ => 2,
 };

@@ -3,7 +3,7 @@ using Ledger.Runtime;
 namespace Ledger.Sync;
 
 /// <summary>Why a cloud does not answer as it should.</summary>
-internal enum CloudProblem
+public enum CloudProblem
 {
     /// <summary>It cannot be reached, or the connection broke: what was asked may have been done, or not.</summary>
     Unreachable,
@@ -25,7 +25,7 @@ internal enum CloudProblem
 /// <param name="problem">Why.</param>
 /// <param name="message">A full sentence.</param>
 /// <param name="innerException">The medium's error, or null.</param>
-internal sealed class CloudUnavailableException(CloudProblem problem, string message, Exception? innerException = null)
+public sealed class CloudUnavailableException(CloudProblem problem, string message, Exception? innerException = null)
     : LedgerException(message, innerException)
 {
     /// <summary>Why.</summary>

@@ -30,6 +30,14 @@ public sealed class SyncSecret
     /// <summary>The user's first secret.</summary>
     internal ReadOnlyMemory<byte> Secret { get; }
 
+    /// <summary>The same secret, for a device that finds the cloud at another place.</summary>
+    /// <param name="cloud"><c>dir:</c> and a path.</param>
+    public SyncSecret At(string cloud)
+    {
+        CloudLocation.Check(cloud);
+        return new SyncSecret(Secret, cloud);
+    }
+
     /// <summary>Reads what <see cref="ToText"/> has written.</summary>
     /// <exception cref="FormatException">It is something else, incomplete, or mistyped; the message says
     /// which.</exception>
