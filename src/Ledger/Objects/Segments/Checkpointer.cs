@@ -66,7 +66,7 @@ internal sealed class Checkpointer
             return;
         }
 
-        if (_index.Freeze() is { } mark)
+        if (_index.Freeze(tail.End) is { } mark)
         {
             lock (_gate)
             {
@@ -158,7 +158,7 @@ internal sealed class Checkpointer
         }
 
         tail.Flush();
-        if (_index.Freeze() is not { } mark)
+        if (_index.Freeze(tail.End) is not { } mark)
         {
             return;
         }

@@ -96,8 +96,12 @@ internal sealed class StoreIndex(LedgerRuntime runtime, long cacheSizeBytes) : I
     }
 
     /// <summary>Begins a checkpoint: what was applied so far is set apart.</summary>
+    /// <param name="end">
+    /// The end of the log. After a crash its newest records are stamped anew, and their checksums are no longer those
+    /// that recovery read; so when everything is applied, it is this mark that counts.
+    /// </param>
     /// <returns>The mark up to which it goes; null when there is nothing that a run does not hold.</returns>
-    public LogMark? Freeze()
+    public LogMark? Freeze(LogMark end)
     {
         lock (_gate)
         {
@@ -107,6 +111,7 @@ internal sealed class StoreIndex(LedgerRuntime runtime, long cacheSizeBytes) : I
                 _active = new IndexLevel();
             }
 
+            _applied = _applied.Position == end.Position ? end : _applied;
             return _frozen.Length > 0 ? _applied : null;
         }
     }

@@ -127,6 +127,37 @@ public sealed class ShortLivesTests(ITestOutputHelper output)
         });
     }
 
+    [Fact]
+    public void A_checkpoint_that_begins_with_the_copies_of_a_crash_leaves_a_store_that_opens_again()
+    {
+        var disk = new MemoryFileSystem();
+        var late = new SegmentStoreOptions { CheckpointSizeBytes = 1 << 20 };
+        var early = new SegmentStoreOptions { CheckpointSizeBytes = 1 << 10 };
+        Live(late, store => PutAsync(store, 0, 100, Durability.Buffered));
+        Live(early, async store =>
+        {
+            await store.FlushAsync(default); // Copies, writes nothing, and is due for a run.
+            await PutAsync(store, 100);
+        });
+
+        Live(late, async store =>
+        {
+            Assert.Null(store.Recovery.Damage);
+            await AssertHoldsAsync(store, 101, step: 1);
+        });
+
+        void Live(SegmentStoreOptions options, Func<SegmentStore, Task> live)
+        {
+            var files = new LifeFileSystem(disk);
+            TestRuntime.Create(1, files).Run(async runtime =>
+            {
+                await live(await SegmentStore.OpenAsync(runtime, Root, options, default));
+                await runtime.Delay(TimeSpan.FromMilliseconds(100), default);
+            });
+            files.Kill();
+        }
+    }
+
     private static async Task<(long BytesToOpen, long BytesToRead, int FilesOpened)> CostOfOpeningAsync(
         int count, bool isKilled)
     {
@@ -157,7 +188,8 @@ public sealed class ShortLivesTests(ITestOutputHelper output)
         return (toOpen, second.BytesRead - toOpen, second.FilesOpened);
     }
 
-    private static async Task PutAsync(SegmentStore store, int first, int count = 1)
+    private static async Task PutAsync(
+        SegmentStore store, int first, int count = 1, Durability durability = Durability.Flushed)
     {
         await using var lease = store.BeginWrite();
         for (var i = first; i < first + count; i++)
@@ -166,7 +198,7 @@ public sealed class ShortLivesTests(ITestOutputHelper output)
             lease.SetRow(KeyOf(i), ContentOf(i));
         }
 
-        await lease.CommitAsync(Durability.Flushed, default);
+        await lease.CommitAsync(durability, default);
     }
 
     private static async Task AssertHoldsAsync(SegmentStore store, int count, int step)
