@@ -316,7 +316,12 @@ public sealed partial class Repository : IAsyncDisposable
                 _directory);
         }
 
-        var options = new SegmentStoreOptions { ReadOnly = _options.ReadOnly, CreateIfMissing = !_options.ReadOnly };
+        var options = _options.StoreOptions with
+        {
+            ReadOnly = _options.ReadOnly,
+            CreateIfMissing = !_options.ReadOnly,
+            Bugs = _options.Bugs,
+        };
         var store = await SegmentStore.OpenAsync(_runtime, path, options, cancellationToken);
         _stores[path] = store;
         if (store.Recovery.Damage is { } damage)

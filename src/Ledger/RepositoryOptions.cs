@@ -50,6 +50,9 @@ public sealed record RepositoryOptions
     /// <summary>When new tree nodes are stored.</summary>
     internal WriteBackLimits WriteBackLimits { get; init; } = WriteBackLimits.Default;
 
+    /// <summary>How the stores of the ledgers are opened; what this record says itself is taken from here.</summary>
+    internal SegmentStoreOptions StoreOptions { get; init; } = new();
+
     /// <summary>Faults that a test planted.</summary>
     internal PlantedBugs Bugs { get; init; }
 }

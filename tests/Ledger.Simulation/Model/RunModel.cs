@@ -1,0 +1,125 @@
+using Ledger.Commits;
+using Ledger.Objects;
+
+namespace Ledger.Simulation.Model;
+
+/// <summary>How the pages of a run are merged.</summary>
+internal enum PolicyKind
+{
+    /// <summary>By the newest writer of each key.</summary>
+    LastOneWins,
+
+    /// <summary>Conflicts by a resolver, everything else by what changed.</summary>
+    Fallback,
+
+    /// <summary>Everything by a resolver.</summary>
+    Custom,
+
+    /// <summary>Only when somebody asks for it.</summary>
+    None,
+}
+
+/// <summary>All writes of a run.</summary>
+internal sealed class RunModel
+{
+    private readonly List<Write?> _writes = [null];
+    private readonly Dictionary<DeviceId, int> _devices = [];
+    private readonly Dictionary<ObjectId, Write> _objects = [];
+    private long _events;
+    private long _transactions;
+
+    /// <summary>How the pages are merged.</summary>
+    public PolicyKind Policy { get; init; }
+
+    /// <summary>True when a key's newest writer decides every merge.</summary>
+    public bool WritersDecide => Policy is PolicyKind.LastOneWins or PolicyKind.None;
+
+    /// <summary>Counts an event: later ones have greater numbers.</summary>
+    public long Tick() => ++_events;
+
+    /// <summary>A device told its id.</summary>
+    public void Know(DeviceId device, int number) => _devices[device] = number;
+
+    /// <summary>The number of the device with an id.</summary>
+    public int DeviceOf(DeviceId device) => _devices.TryGetValue(device, out var number)
+        ? number
+        : throw new Worlds.ViolationException("R34", $"A commit names the device {device}, which does not exist.");
+
+    /// <summary>The write with an id, or null when there is none.</summary>
+    public Write? Find(long id) => id > 0 && id < _writes.Count ? _writes[(int)id] : null;
+
+    /// <summary>The write whose value is an object, or null when there is none.</summary>
+    public Write? FindObject(ObjectId id) => _objects.GetValueOrDefault(id);
+
+    /// <summary>All writes of a device.</summary>
+    public IEnumerable<Write> Of(int device) => _writes.Where(write => write?.Device == device)!;
+
+    /// <summary>A write is asked for.</summary>
+    public Write Begin(
+        PageModel page, int device, int key, int sizeBytes, bool isLazy = false, long replaced = 0,
+        TransactionModel? transaction = null)
+    {
+        var write = new Write
+        {
+            Id = _writes.Count,
+            Device = device,
+            Page = page.Number,
+            Key = key,
+            SizeBytes = sizeBytes,
+            IsLazy = isLazy,
+            Replaced = replaced,
+            Transaction = transaction,
+            Begun = Tick(),
+        };
+        _writes.Add(write);
+        if (sizeBytes > Write.InlineSizeBytesMax)
+        {
+            _objects.Add(ObjectId.Of(ObjectKind.Value, write.Value()), write);
+        }
+
+        page.Add(write);
+        return write;
+    }
+
+    /// <summary>A transaction is begun.</summary>
+    public TransactionModel BeginTransaction() => new(++_transactions);
+
+    /// <summary>A write is answered.</summary>
+    public void End(Write write, WriteState state, bool isFragile = false)
+    {
+        write.State = state;
+        write.Ended = Tick();
+        write.IsFragile = isFragile && state == WriteState.Acknowledged;
+    }
+
+    /// <summary>A device flushed all that it had acknowledged before a moment.</summary>
+    public void Flushed(int device, long begun)
+    {
+        foreach (var write in Of(device))
+        {
+            if (write.IsFragile && write.Ended < begun)
+            {
+                write.IsFragile = false;
+            }
+        }
+    }
+
+    /// <summary>A device died.</summary>
+    /// <param name="device">Its number.</param>
+    /// <param name="isPowerLost">What was not on the disk may be gone.</param>
+    public void Died(int device, bool isPowerLost)
+    {
+        var now = Tick();
+        foreach (var write in Of(device))
+        {
+            if (write.State == WriteState.Pending)
+            {
+                (write.State, write.Ended) = (WriteState.Unknown, now);
+            }
+            else if (write.IsFragile && isPowerLost)
+            {
+                (write.State, write.IsFragile) = (WriteState.Unknown, false);
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+using System.Diagnostics;
+using Xunit;
+using Xunit.Abstractions;
+
+namespace Ledger.Simulation;
+
+/// <summary>The simulator runs as a process of its own, so that its thread pool is its own too.</summary>
+public sealed class SimulationTests(ITestOutputHelper output)
+{
+    private static readonly bool IsNightly = Environment.GetEnvironmentVariable("LEDGER_NIGHTLY") is not null;
+
+    [Fact]
+    public void Every_seed_keeps_every_promise()
+    {
+        var seeds = IsNightly ? "20000" : "520";
+
+        var (exitCode, text) = Simulate("--seeds", seeds, "--ops", "2000");
+
+        output.WriteLine(text);
+        Assert.True(exitCode == 0, text);
+    }
+
+    private static (int ExitCode, string Text) Simulate(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = AppContext.BaseDirectory,
+        };
+        start.ArgumentList.Add("exec");
+        start.ArgumentList.Add(typeof(SimulationTests).Assembly.Location);
+        foreach (var argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        using var process = Process.Start(start)!;
+        var errors = process.StandardError.ReadToEndAsync();
+        var text = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, text + errors.GetAwaiter().GetResult());
+    }
+}

@@ -1,0 +1,138 @@
+using Ledger.Pages;
+using Ledger.Simulation.Model;
+using Ledger.Simulation.Worlds;
+
+namespace Ledger.Simulation.Workload;
+
+/// <summary>Compares what a device shows with the model.</summary>
+internal static class Checks
+{
+    /// <summary>What was acknowledged before a crash is there after it.</summary>
+    public static async Task AfterOpeningAsync(Session session, PageModel page)
+    {
+        if (session.Random.Next(2) == 0)
+        {
+            await using var connection = await session.Ledger.GetPageAsync(page.Id);
+            await PageAsync(session, page, connection, "after the opening");
+        }
+    }
+
+    /// <summary>The state of a page, as a connection sees it, is what the model says.</summary>
+    /// <param name="session">The device.</param>
+    /// <param name="page">The page.</param>
+    /// <param name="connection">To the page.</param>
+    /// <param name="when">For the message.</param>
+    /// <param name="isEverything">What other devices wrote is there too.</param>
+    public static async Task PageAsync(
+        Session session, PageModel page, IPage connection, string when, bool isEverything = false)
+    {
+        var run = session.Run;
+        var where = $"device {session.Device.Number}, page {page.Number}, {when}";
+        var before = run.Model.Tick();
+        var device = isEverything ? -1 : session.Device.Number;
+        var heads = await connection.GetHeadsAsync();
+        await using var snapshot = await connection.GetSnapshotAsync();
+        var commit = await page.LearnAsync(session.Services, snapshot.Commit.Id);
+        var entries = await ScanAsync(page, snapshot, where);
+        Compare(session, page, commit, entries, where);
+        if (heads.Count == 1)
+        {
+            if (run.Model.Policy == PolicyKind.LastOneWins || (run.Model.WritersDecide && !run.Options.Diverges))
+            {
+                page.CheckNothingLost(entries, before, device, where);
+            }
+
+            page.CheckReachable(commit, before, device, where);
+        }
+
+        run.Checks++;
+        run.World.Trace(40, (ulong)entries.Count);
+    }
+
+    /// <summary>All entries of a snapshot, each of which is somebody's write: write ids by key.</summary>
+    /// <param name="page">The page.</param>
+    /// <param name="snapshot">Read as a whole.</param>
+    /// <param name="where">For the message.</param>
+    /// <param name="isOld">Values that only older commits name may be elsewhere.</param>
+    public static async Task<SortedDictionary<int, long>> ScanAsync(
+        PageModel page, IPageSnapshot snapshot, string where, bool isOld = false)
+    {
+        var entries = new SortedDictionary<int, long>();
+        ReadOnlyMemory<byte> last = default;
+        await foreach (var entry in snapshot.GetEntriesAsync())
+        {
+            if (last.Span.SequenceCompareTo(entry.Key.Span) >= 0)
+            {
+                throw new ViolationException("R8", $"{where}: a scan is not in order.");
+            }
+
+            last = entry.Key;
+            var key = page.KeyOf(entry.Key);
+            if (entry.Value is { } value)
+            {
+                entries.Add(key, page.Identify(key, value.Span, where).Id);
+            }
+            else if (!isOld)
+            {
+                throw new ViolationException("R17", $"{where}: key {key} is shown, and its value is not here.");
+            }
+        }
+
+        return entries;
+    }
+
+    /// <summary>Everything is at rest: one head, all that was acknowledged, and a clean verification.</summary>
+    public static async Task AtTheEndAsync(Session session)
+    {
+        foreach (var page in session.Run.Pages)
+        {
+            await using var connection = await session.Ledger.GetPageAsync(page.Id);
+            var heads = await connection.GetHeadsAsync();
+            if (heads.Count != 1)
+            {
+                throw new ViolationException(
+                    "R13", $"Page {page.Number} of device {session.Device.Number} keeps {heads.Count} heads.");
+            }
+
+            await PageAsync(session, page, connection, "at the end", isEverything: true);
+        }
+
+        var report = await session.Repository.VerifyAsync();
+        if (report.Problems.Count > 0)
+        {
+            throw new ViolationException(
+                "R6", $"Device {session.Device.Number} does not verify: {string.Join(' ', report.Problems)}");
+        }
+    }
+
+    private static void Compare(
+        Session session, PageModel page, CommitModel commit, SortedDictionary<int, long> entries, string where)
+    {
+        if (session.Run.Model.WritersDecide)
+        {
+            var expected = PageModel.Expected(commit);
+            if (!expected.SequenceEqual(entries))
+            {
+                var key = expected.Keys.Union(entries.Keys).First(
+                    key => expected.GetValueOrDefault(key) != entries.GetValueOrDefault(key));
+                throw new ViolationException(
+                    "R14", $"{where}: commit {commit.Id} has at key {key} " +
+                    $"[{session.Run.Model.Find(entries.GetValueOrDefault(key))}] and not, as its newest writer " +
+                    $"left it, [{session.Run.Model.Find(expected.GetValueOrDefault(key))}].");
+            }
+        }
+
+        if (!commit.IsRootChecked && page.CanCompute(entries))
+        {
+            var root = page.RootOf(entries, session.Salt);
+            if (root != commit.Root.ToString())
+            {
+                throw new ViolationException(
+                    "R4",
+                    $"{where}: commit {commit.Id} has root {commit.Root}, and its {entries.Count} entries {root}.");
+            }
+
+            commit.IsRootChecked = true;
+        }
+    }
+}

@@ -1,0 +1,147 @@
+using Ledger.Conformance;
+using Ledger.Runtime;
+using Ledger.Simulation.Worlds;
+
+namespace Ledger.Simulation.Workload;
+
+/// <summary>A device: a disk that stays, and one life after the other on it.</summary>
+internal sealed class Device
+{
+    private readonly Run _run;
+    private Session? _session;
+    private bool _isPowerLost;
+
+    public Device(Run run, int number)
+    {
+        (_run, Number) = (run, number);
+        Disk = new FaultyFileSystem(run.Random.Next());
+        Disk.CreateDirectory("/disk");
+        Disk.MakeDurable();
+    }
+
+    public int Number { get; }
+
+    /// <summary>The disk; another one after each crash.</summary>
+    public FaultyFileSystem Disk { get; private set; }
+
+    /// <summary>How wrong the clock is.</summary>
+    public TimeSpan ClockOffset { get; set; }
+
+    /// <summary>The present life; null between two.</summary>
+    public Life? Life { get; private set; }
+
+    /// <summary>The program that runs in it.</summary>
+    public Session? Session => Life is { IsDead: false } ? _session : null;
+
+    /// <summary>True when the last life has done all that was to be done.</summary>
+    public bool IsDone => Session is { IsDone: true };
+
+    /// <summary>Begins a life.</summary>
+    public void Start()
+    {
+        Life = new Life(_run.World, _run.NextLife(), OnDeath);
+        var runtime = new LedgerRuntime(
+            Life, new LifeClock(_run.World, Life, () => ClockOffset), Life, new LifeFiles(Life, Disk),
+            new MemoryNetwork());
+        var session = new Session(_run, this, Life, runtime);
+        _session = session;
+        PlanFaults();
+        _run.Say($"device {Number}: life {Life.Number} begins");
+        Life.Start(() => _ = session.StartAsync());
+    }
+
+    /// <summary>Lets nothing go wrong any more.</summary>
+    public void Heal()
+    {
+        Life?.KillAfter(long.MaxValue);
+        Disk.Faults.CrashAt(0);
+        Disk.Faults.FillAt(0);
+        Disk.Faults.FreeSpace();
+        (Disk.Faults.ReadFailureProbability, Disk.Faults.FlushFailureProbability) = (0, 0);
+        Disk.Faults.WriteFailureProbability = 0;
+    }
+
+    /// <summary>The life ends in an orderly way, and the next one begins on the same disk.</summary>
+    public void Restart()
+    {
+        _isPowerLost = false;
+        Life!.Kill();
+    }
+
+    private void PlanFaults()
+    {
+        var (random, options) = (_run.Random, _run.Options);
+        if (_run.IsHealing)
+        {
+            return;
+        }
+
+        if (random.NextDouble() < options.Crashes)
+        {
+            // From the first breath to a long life, evenly by magnitude.
+            var calls = (long)Math.Pow(10, 1.5 + (random.NextDouble() * 3.2));
+            _isPowerLost = random.NextDouble() < options.PowerLosses;
+            if (random.Next(2) == 0)
+            {
+                Life!.KillAfter(calls);
+            }
+            else
+            {
+                var at = Disk.Faults.OperationCount + 1 + (int)(calls / 12);
+                Disk.Faults.CrashAt(at, (CrashMoment)random.Next(3));
+            }
+        }
+
+        if (random.NextDouble() < options.DiskFaults)
+        {
+            var at = Disk.Faults.OperationCount + 1 + random.Next(400);
+            switch (random.Next(3))
+            {
+                case 0:
+                    Disk.Faults.FillAt(at, evenWhereReserved: random.Next(2) == 0);
+                    break;
+                case 1:
+                    Disk.Faults.FailAt(at);
+                    break;
+                default:
+                    Disk.Faults.FailReadAt(Disk.Faults.ReadCount + 1 + random.Next(400));
+                    break;
+            }
+        }
+    }
+
+    private void OnDeath(Life life)
+    {
+        if (life != Life || _run.IsOver)
+        {
+            return;
+        }
+
+        _run.Deaths++;
+        _session?.Link.Close();
+        var random = _run.Random;
+        var isPowerLost = _isPowerLost;
+        var loss = isPowerLost
+            ? (CrashLoss)random.Next((int)CrashLoss.LoseAll, (int)CrashLoss.Torn + 1)
+            : CrashLoss.KeepAll;
+        _run.Say($"device {Number}: life {life.Number} ends, {loss}");
+        if (_run.Options.Trace is { } trace)
+        {
+            foreach (var operation in Disk.Faults.Operations.TakeLast(60))
+            {
+                trace($"             {operation}");
+            }
+
+            foreach (var file in Disk.Files())
+            {
+                trace($"             {file}: {Disk.ReadAllBytes(file).Length} bytes");
+            }
+        }
+
+        _run.Model.Died(Number, isPowerLost);
+        Disk = isPowerLost ? Disk.CrashImage(loss, random.Next()) : Disk.Survivor(random.Next());
+        _session = null;
+        _run.World.PostAfter(
+            TimeSpan.FromMilliseconds(random.Next(2000)), new Work(_run.Supervisor, null, null, Start, null));
+    }
+}

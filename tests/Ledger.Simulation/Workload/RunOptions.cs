@@ -1,0 +1,96 @@
+using System.Globalization;
+using Ledger.Objects.Segments;
+using Ledger.Simulation.Model;
+
+namespace Ledger.Simulation.Workload;
+
+/// <summary>What a seed draws before anything runs.</summary>
+internal sealed record RunOptions
+{
+    public required ulong Seed { get; init; }
+
+    public required int Operations { get; init; }
+
+    public required int Devices { get; init; }
+
+    public required int Pages { get; init; }
+
+    public required int Keys { get; init; }
+
+    public required int Actors { get; init; }
+
+    public required PolicyKind Policy { get; init; }
+
+    /// <summary>Lives end by a crash; 0 to 1.</summary>
+    public required double Crashes { get; init; }
+
+    /// <summary>A crash takes what was not flushed; 0 to 1.</summary>
+    public required double PowerLosses { get; init; }
+
+    /// <summary>A life meets a disk that refuses; 0 to 1.</summary>
+    public required double DiskFaults { get; init; }
+
+    /// <summary>A write asks for less than the repository's durability; 0 to 1.</summary>
+    public required double Buffered { get; init; }
+
+    /// <summary>Transactions overlap, so that histories diverge.</summary>
+    public required bool Diverges { get; init; }
+
+    /// <summary>Clocks jump, up to ten years.</summary>
+    public required bool ClocksJump { get; init; }
+
+    /// <summary>What goes wrong between the devices and the cloud.</summary>
+    public required CloudTrouble Trouble { get; init; }
+
+    /// <summary>Whether there is a cloud.</summary>
+    public bool HasCloud => Devices > 1;
+
+    public required long SegmentSizeBytes { get; init; }
+
+    public required long CheckpointSizeBytes { get; init; }
+
+    public required int WriteBackCommits { get; init; }
+
+    /// <summary>A fault that was planted in the engine.</summary>
+    public PlantedBugs Bugs { get; init; }
+
+    /// <summary>Tells what is happening.</summary>
+    public Action<string>? Trace { get; init; }
+
+    public static RunOptions Draw(ulong seed, int operations)
+    {
+        var random = new Random(unchecked((int)(seed * 0x9E3779B1) ^ (int)(seed >> 32)));
+        return new RunOptions
+        {
+            Seed = seed,
+            Operations = operations,
+            Devices = Pick(random, 1, 2, 2, 3, 4),
+            Pages = random.Next(3) == 0 ? 2 : 1,
+            Keys = Pick(random, 4, 12, 40, 150),
+            Actors = random.Next(1, 5),
+            Policy = Pick(
+                random, PolicyKind.LastOneWins, PolicyKind.LastOneWins, PolicyKind.LastOneWins, PolicyKind.Fallback,
+                PolicyKind.Custom, PolicyKind.None),
+            Crashes = Pick(random, 0.5, 1, 1),
+            PowerLosses = Pick(random, 0, 0.5, 1),
+            DiskFaults = Pick(random, 0, 0, 0.3),
+            Buffered = Pick(random, 0, 0, 0.2, 0.9),
+            Diverges = random.Next(3) > 0,
+            ClocksJump = random.Next(3) == 0,
+            Trouble = Pick(random, CloudTrouble.None, CloudTrouble.Some, CloudTrouble.Some, CloudTrouble.Much),
+            SegmentSizeBytes = Pick(random, 16L << 10, 64L << 10, 1L << 20),
+            CheckpointSizeBytes = Pick(random, 8L << 10, 32L << 10, 16L << 20),
+            WriteBackCommits = Pick(random, 5, 50, 1000),
+        };
+
+        static T Pick<T>(Random random, params ReadOnlySpan<T> choices) => choices[random.Next(choices.Length)];
+    }
+
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"seed {Seed}, {Operations} operations: {Devices} devices, {Pages} pages, {Keys} keys, {Actors} actors, " +
+        $"policy {Policy}{(Diverges ? ", diverging" : "")}, crashes {Crashes}, power losses {PowerLosses}, " +
+        $"disk faults {DiskFaults}, buffered {Buffered}{(ClocksJump ? ", clocks jump" : "")}, cloud {Trouble}, " +
+        $"segments {SegmentSizeBytes >> 10} KiB, checkpoints {CheckpointSizeBytes >> 10} KiB, " +
+        $"write-back after {WriteBackCommits}, bugs {Bugs}");
+}

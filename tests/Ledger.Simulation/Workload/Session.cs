@@ -1,0 +1,243 @@
+using System.Globalization;
+using Ledger.Commits;
+using Ledger.Conformance;
+using Ledger.Objects;
+using Ledger.Objects.Segments;
+using Ledger.Pages;
+using Ledger.Pages.Merging;
+using Ledger.Runtime;
+using Ledger.Simulation.Model;
+using Ledger.Simulation.Worlds;
+using Ledger.Sync;
+using Ledger.Trees;
+
+namespace Ledger.Simulation.Workload;
+
+/// <summary>The program on a device, from its start to its end: opens everything, works, and comes to rest.</summary>
+internal sealed class Session(Run run, Device device, Life life, LedgerRuntime runtime)
+{
+    public const string Path = "/disk/repository";
+
+    private static readonly ReadOnlyMemory<byte> Secret = new byte[SyncKeys.KeySizeBytes];
+
+    private readonly Random _random = new(run.Random.Next());
+    private readonly FaultLog _log = new(run, life);
+    private Repository? _repository;
+    private int _workers;
+    private bool _isSynced;
+
+    public Run Run => run;
+
+    public Device Device => device;
+
+    public Life Life => life;
+
+    public LedgerRuntime Runtime => runtime;
+
+    public Random Random => _random;
+
+    public ILedger Ledger { get; private set; } = null!;
+
+    public LedgerServices Services => ((LedgerStore)Ledger).Services;
+
+    public TreeSalt Salt { get; private set; }
+
+    public Repository Repository => _repository!;
+
+    /// <summary>The way to the cloud.</summary>
+    public CloudLink Link { get; } = new(run, life);
+
+    /// <summary>What keeps this device and the cloud equal; null without a cloud.</summary>
+    public SyncEngine? Engine { get; private set; }
+
+    /// <summary>What the pages show once everything has settled; null before.</summary>
+    public string? Shown { get; private set; }
+
+    /// <summary>All is done and compared, and nothing is on its way.</summary>
+    public bool IsDone { get; private set; }
+
+    /// <summary>The program is to end and be started again.</summary>
+    public bool IsEnding { get; set; }
+
+    /// <summary>Runs the program to its end; does not throw.</summary>
+    public async Task StartAsync()
+    {
+        try
+        {
+            await RunAsync();
+        }
+        catch (SimulatedCrashException)
+        {
+            life.Kill();
+        }
+        catch (Exception problem) when (!life.IsDead && IsEnvironment(problem))
+        {
+            // What a disk that refuses does to an opening: the user tries again.
+            run.Say($"device {device.Number}: the program ends: {problem.Message}");
+            device.Disk.Faults.FreeSpace();
+            device.Restart();
+        }
+        catch (Exception problem) when (!life.IsDead)
+        {
+            run.Fail(problem);
+        }
+    }
+
+    /// <summary>Whether an error is what a failing disk may cause.</summary>
+    public static bool IsEnvironment(Exception problem) =>
+        problem is StoreUnavailableException or OutcomeUnknownException or IOException;
+
+    /// <summary>Runs one of the workers of this program; what goes wrong in it ends the run.</summary>
+    public async Task RunWorkerAsync(Func<Task> work)
+    {
+        _workers++;
+        try
+        {
+            await work();
+        }
+        catch (SimulatedCrashException)
+        {
+            life.Kill();
+        }
+        catch (Exception problem) when (!life.IsDead && IsEnvironment(problem))
+        {
+            run.Say($"device {device.Number}: a worker ends: {problem.Message}");
+            IsEnding = true;
+        }
+        catch (Exception problem) when (!life.IsDead)
+        {
+            run.Fail(problem);
+        }
+
+        _workers--;
+    }
+
+    private async Task RunAsync()
+    {
+        var options = run.Options;
+        _repository = await Repository.OpenAsync(Path, new RepositoryOptions
+        {
+            Runtime = runtime,
+            Secret = Secret,
+            NodeCacheSizeBytes = 1 << 20,
+            WriteBackLimits = new WriteBackLimits(256 << 10, 2000, options.WriteBackCommits),
+            StoreOptions = new SegmentStoreOptions
+            {
+                SegmentSizeBytes = options.SegmentSizeBytes,
+                CheckpointSizeBytes = options.CheckpointSizeBytes,
+                RecoverySizeBytesMax = 2 * options.CheckpointSizeBytes,
+                CloseCheckpointSizeBytes = options.CheckpointSizeBytes / 4,
+                CacheSizeBytes = 64 << 10,
+            },
+            Bugs = options.Bugs,
+            LoggerFactory = new FaultLogFactory(_log),
+        });
+        var id = UInt128.Parse(_repository.DeviceId, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        run.Model.Know(new DeviceId(id), device.Number);
+        Ledger = await _repository.GetLedgerAsync("app");
+        Salt = (await LedgerStore.ReadSettingsAsync(Services.Store, CancellationToken.None))!.Salt;
+        SetPolicy();
+        if (Services.IsReadOnly)
+        {
+            throw new ViolationException(
+                "R1", $"The store of device {device.Number} opened for reading only. {_log.Last}");
+        }
+
+        if (options.HasCloud)
+        {
+            var keys = new SyncKeys(Secret.Span, Secret.Span, 0, "app");
+            Engine = await SyncEngine.StartAsync((LedgerStore)Ledger, keys, Link, CancellationToken.None);
+        }
+
+        foreach (var page in run.Pages)
+        {
+            await Checks.AfterOpeningAsync(this, page);
+        }
+
+        for (var number = 0; number < options.Actors; number++)
+        {
+            var actor = new Actor(this, run.Pages[number % run.Pages.Count]);
+            _ = RunWorkerAsync(actor.RunAsync);
+        }
+
+        if (_random.Next(3) == 0)
+        {
+            _ = RunWorkerAsync(new Watcher(this, run.Pages[_random.Next(run.Pages.Count)]).RunAsync);
+        }
+
+        while (_workers > 0)
+        {
+            await runtime.Delay(TimeSpan.FromMilliseconds(20), CancellationToken.None);
+        }
+
+        if (!run.IsHealing)
+        {
+            await EndAsync();
+            return;
+        }
+
+        while (!run.IsClosing)
+        {
+            await SettleAsync();
+            await runtime.Delay(TimeSpan.FromSeconds(1), CancellationToken.None);
+        }
+
+        await Checks.AtTheEndAsync(this);
+        IsDone = true;
+    }
+
+    /// <summary>Notes what the pages show, if nothing more is to be done here.</summary>
+    private async Task SettleAsync()
+    {
+        if (Engine is not null && !_isSynced)
+        {
+            await Engine.SyncNowAsync(CancellationToken.None);
+            _isSynced = true;
+        }
+
+        var shown = new List<string>();
+        foreach (var page in run.Pages)
+        {
+            await using var connection = await Ledger.GetPageAsync(page.Id);
+            var heads = await connection.GetHeadsAsync();
+            if (heads.Count > 1 && run.Model.Policy == PolicyKind.None && device.Number == 0)
+            {
+                await connection.MergeHeadsAsync();
+            }
+
+            shown.Add(heads.Count == 1 ? heads[0].Id.ToString() : "");
+        }
+
+        Shown = shown.Contains("") || Engine is { IsIdle: false } ? null : string.Join(' ', shown);
+    }
+
+    private async Task EndAsync()
+    {
+        if (_random.Next(2) == 0)
+        {
+            if (Engine is not null)
+            {
+                await Engine.DisposeAsync();
+            }
+
+            await _repository!.DisposeAsync();
+            run.Model.Flushed(device.Number, run.Model.Tick());
+            run.Say($"device {device.Number}: closed");
+        }
+
+        device.Restart();
+    }
+
+    private void SetPolicy()
+    {
+        var policy = run.Options.Policy switch
+        {
+            PolicyKind.Fallback => MergePolicy.AutomaticWithFallback,
+            PolicyKind.Custom => MergePolicy.Custom,
+            PolicyKind.None => MergePolicy.None,
+            _ => MergePolicy.LastOneWins,
+        };
+        var resolver = policy is MergePolicy.AutomaticWithFallback or MergePolicy.Custom ? new Resolver(this) : null;
+        Ledger.SetConflictResolver(policy, resolver, TimeSpan.FromSeconds(5));
+    }
+}
