@@ -123,13 +123,24 @@ public sealed partial class Repository
         }
 
         var sync = new RepositorySync(_runtime, cloud, known.Cloud, _directory.File.Secret, SyncEnded);
-        _sync = sync;
-        foreach (var ledger in _ledgers.Values)
+        var isStarted = false;
+        try
         {
-            await sync.AddAsync(ledger, cancellationToken);
-        }
+            foreach (var ledger in _ledgers.Values)
+            {
+                await sync.AddAsync(ledger, cancellationToken);
+            }
 
-        return sync;
+            isStarted = true;
+            return _sync = sync;
+        }
+        finally
+        {
+            if (!isStarted)
+            {
+                await sync.DisposeAsync();
+            }
+        }
     }
 
     /// <summary>

@@ -14,6 +14,7 @@ internal sealed class SyncHeads(SyncContext context, PendingTrees trees) : IDisp
     private readonly Lock _gate = new();
     private readonly SortedSet<PageId> _pages = [];
     private readonly Dictionary<PageId, PageState> _merging = [];
+    private readonly Dictionary<PageId, (Backoff Backoff, long Since, TimeSpan Delay)> _retries = [];
     private readonly EagerValues _values = new(context);
     private readonly HeadInstaller _installer = new(context, trees);
 
@@ -129,31 +130,69 @@ internal sealed class SyncHeads(SyncContext context, PendingTrees trees) : IDisp
     private async Task StepAsync(Backoff backoff, CancellationToken cancellationToken)
     {
         var version = context.Changed.Version;
+        var isBlocked = context.Report.Block.Block is SyncBlock.Foreign or SyncBlock.RolledBack;
         PageId[] pages;
         lock (_gate)
         {
-            pages = [.. _pages];
+            pages = [.. _pages.Where(page => !isBlocked && WaitOf(page) == TimeSpan.Zero)];
         }
 
-        if (pages.Length == 0 || context.Report.Block.Block is SyncBlock.Foreign or SyncBlock.RolledBack)
+        if (pages.Length == 0)
         {
-            await context.Changed.WaitAsync(version, cancellationToken);
+            await SyncLoop.WaitAsync(context, version, isBlocked ? null : NextWait(), cancellationToken);
             return;
         }
 
-        Exception? failure = null;
         foreach (var page in pages)
         {
-            failure = await ShowAsync(page, cancellationToken) ?? failure;
+            Note(page, await ShowAsync(page, cancellationToken));
+        }
+    }
+
+    // What fails for one page holds up no other one.
+    private void Note(PageId page, Exception? failure)
+    {
+        lock (_gate)
+        {
+            if (failure is null)
+            {
+                _retries.Remove(page);
+            }
+            else
+            {
+                var backoff = _retries.TryGetValue(page, out var retry) ? retry.Backoff : new Backoff(context.Runtime);
+                _retries[page] = (backoff, context.Runtime.Time.GetTimestamp(), backoff.Next());
+            }
+
+            if (_retries.Count == 0)
+            {
+                context.Report.SetFailure("values", null);
+            }
         }
 
         if (failure is not null)
         {
-            throw failure;
+            Failed(failure);
+        }
+    }
+
+    private TimeSpan WaitOf(PageId page)
+    {
+        if (!_retries.TryGetValue(page, out var retry))
+        {
+            return TimeSpan.Zero;
         }
 
-        backoff.Reset();
-        context.Report.SetFailure("values", null);
+        var rest = retry.Delay - context.Runtime.Time.GetElapsedTime(retry.Since);
+        return rest > TimeSpan.Zero ? rest : TimeSpan.Zero;
+    }
+
+    private TimeSpan? NextWait()
+    {
+        lock (_gate)
+        {
+            return _pages.Count == 0 ? null : _pages.Min(WaitOf) + TimeSpan.FromMilliseconds(1);
+        }
     }
 
     /// <summary>Shows what is ready of a page.</summary>

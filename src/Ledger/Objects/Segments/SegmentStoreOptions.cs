@@ -103,7 +103,7 @@ internal enum PlantedBugs : long
     /// <summary>Two entries are sealed with one nonce.</summary>
     SyncReuseNonce = 1L << 37,
 
-    /// <summary>The parents of an automatic merge are not put in order.</summary>
+    /// <summary>A merge takes its sides for each other: the older head decides.</summary>
     SwapMergeParents = 1L << 38,
 
     /// <summary>Sequence numbers and hashes of a device's entries are not compared.</summary>

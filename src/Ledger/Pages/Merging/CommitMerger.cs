@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Ledger.Commits;
 using Ledger.Objects;
+using Ledger.Objects.Segments;
 using Ledger.Runtime;
 using Ledger.Trees;
 
@@ -184,7 +185,9 @@ internal sealed class CommitMerger(LedgerServices services, PageId page)
                 }
 
                 // A key that nobody wrote differs only where merges were decided otherwise: the newer head counts.
-                var value = hasWritten && written.Current.Key.Span.SequenceEqual(key.Span) ? written.Current.Value
+                var isSwapped = services.Bugs.HasFlag(PlantedBugs.SwapMergeParents);
+                var value = isSwapped ? (start == left ? theirs : mine)
+                    : hasWritten && written.Current.Key.Span.SequenceEqual(key.Span) ? written.Current.Value
                     : start == left ? mine
                     : theirs;
                 if (!Nullable.Equals(value, mine))
