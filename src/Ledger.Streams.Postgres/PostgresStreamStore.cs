@@ -197,13 +197,19 @@ public sealed class PostgresStreamStore : RelationalStreamStore
     private protected override async ValueTask<IReadOnlyList<Entry>> ReadPageCoreAsync(
         PageQuery query, CancellationToken cancellationToken)
     {
-        if (query.ByPosition && query.Through is null)
+        if (!query.ByPosition || query.Through is not null || Own.Shared.Page(query) is not { } page)
         {
-            // Before the page is read: what somebody else gives a position in between would be neither in the page
-            // nor waiting any more, and nobody would look again.
-            await StampAsync(cancellationToken);
+            return await base.ReadPageCoreAsync(query, cancellationToken);
         }
 
+        var (isWaiting, entries) = await GuardAsync(() => Writer.RepeatAsync(
+            token => ReadWithWaitingAsync(page.Sql, page.Values, token), cancellationToken));
+        if (!isWaiting || entries.Count == query.Limit)
+        {
+            return entries;
+        }
+
+        await StampAsync(cancellationToken);
         return await base.ReadPageCoreAsync(query, cancellationToken);
     }
 
@@ -212,10 +218,54 @@ public sealed class PostgresStreamStore : RelationalStreamStore
     {
         if (byPosition)
         {
+            var (last, isWaiting) = await ReadCoreAsync(
+                session => session.FindAsync(
+                    Own.FindEnd, [], row => (row.GetInt64(0), row.GetBoolean(1)), cancellationToken),
+                cancellationToken);
+            if (!isWaiting)
+            {
+                return EntryId.Of(last);
+            }
+
             await StampAsync(cancellationToken);
         }
 
         return await base.GetEndCoreAsync(stream, byPosition, cancellationToken);
+    }
+
+    /// <summary>Looks whether something waits for its position, and then reads a page, in one round trip.</summary>
+    /// <remarks>
+    /// In this order: what somebody else gives a position in between would be neither in the page nor waiting any more,
+    /// and nobody would look again.
+    /// </remarks>
+    private async ValueTask<(bool IsWaiting, List<Entry> Entries)> ReadWithWaitingAsync(
+        string sql, List<object?> values, CancellationToken cancellationToken)
+    {
+        await using var connection = await _connections.OpenAsync(cancellationToken);
+        await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(Own.HasWaiting));
+
+        // Made of our own names and of parameters; nothing that a caller gave is part of it.
+#pragma warning disable CA2100
+        var page = new NpgsqlBatchCommand(sql);
+#pragma warning restore CA2100
+        for (var index = 0; index < values.Count; index++)
+        {
+            page.Parameters.Add(new NpgsqlParameter($"p{index}", values[index]));
+        }
+
+        batch.BatchCommands.Add(page);
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        await reader.ReadAsync(cancellationToken);
+        var isWaiting = reader.GetBoolean(0);
+        await reader.NextResultAsync(cancellationToken);
+        var entries = new List<Entry>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            entries.Add(RelationalTable.Read(reader));
+        }
+
+        return (isWaiting, entries);
     }
 
     /// <summary>Gives positions to what waits for them.</summary>

@@ -61,6 +61,8 @@ internal sealed class PostgresTable
         InsertWaiting = $"{insert} NULL, {Values} FROM {Rows}";
         Count = $"UPDATE {Stores} SET last_position = last_position + $1 " +
             $"WHERE number = {number} AND EXISTS (SELECT 1 FROM {Entries} WHERE id = $2 AND position IS NOT NULL)";
+        FindEnd = $"SELECT last_position, EXISTS (SELECT 1 FROM {Entries} WHERE position IS NULL) " +
+            $"FROM {Stores} WHERE number = {number}";
         HasWaiting = $"SELECT EXISTS (SELECT 1 FROM {Entries} WHERE position IS NULL)";
 
         // What another transaction is changing cannot be stamped, nor can what comes after it in its stream.
@@ -118,6 +120,8 @@ internal sealed class PostgresTable
     public string InsertWaiting { get; }
 
     public string Count { get; }
+
+    public string FindEnd { get; }
 
     public string HasWaiting { get; }
 
