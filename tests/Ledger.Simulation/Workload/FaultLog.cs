@@ -26,7 +26,7 @@ internal sealed class FaultLog(Run run, Life life) : ILogger
         }
 
         Last = formatter(state, exception);
-        run.Say($"log: {formatter(state, exception)} {exception?.Message}");
+        run.Say($"log: {formatter(state, exception)} {exception}");
         // A resolver that outlives its time finds its context closed: that is no fault.
         if (exception is InvariantException or NullReferenceException or ArgumentException or CorruptObjectException
             or (InvalidOperationException and not (ResolverFailure or ObjectDisposedException)))

@@ -98,16 +98,21 @@ internal sealed class CommitMerger(LedgerServices services, PageId page)
     /// <param name="timestamp">Of an authored merge; an automatic one takes the greatest of its parents'.</param>
     /// <param name="author">Who asked for it; null for an automatic one, which is the same on every device.</param>
     /// <param name="cancellationToken">Cancels the reads.</param>
-    public async ValueTask<Commit> BuildAsync(
-        MergedTree merged, HybridTimestamp? timestamp, Authorship? author, CancellationToken cancellationToken)
+    public ValueTask<Commit> BuildAsync(
+        MergedTree merged, HybridTimestamp? timestamp, Authorship? author, CancellationToken cancellationToken) =>
+        BuildAsync(merged.Root, [merged.Left, merged.Right], timestamp, author, cancellationToken);
+
+    private async ValueTask<Commit> BuildAsync(
+        ObjectId root, IReadOnlyList<Commit> parents, HybridTimestamp? timestamp, Authorship? author,
+        CancellationToken cancellationToken)
     {
-        var (generation, skip) = await services.Graph.PlaceAboveAsync([merged.Left, merged.Right], cancellationToken);
+        var (generation, skip) = await services.Graph.PlaceAboveAsync(parents, cancellationToken);
         return Commit.Create(new CommitFields
         {
-            Root = merged.Root,
-            Parents = [merged.Left.Id, merged.Right.Id],
+            Root = root,
+            Parents = [.. parents.Select(parent => parent.Id)],
             Generation = generation,
-            Timestamp = timestamp ?? HybridTimestamp.Max(merged.Left.Timestamp, merged.Right.Timestamp),
+            Timestamp = timestamp ?? parents.Max(parent => parent.Timestamp),
             SkipLink = skip,
             Author = author,
         });
@@ -116,24 +121,29 @@ internal sealed class CommitMerger(LedgerServices services, PageId page)
     /// <summary>The state that two commits come from; its tree is kept until the hold is disposed of.</summary>
     /// <remarks>
     /// Several maximal common ancestors are merged by their writers, oldest first, into commits that are hashed and not
-    /// stored. A merge by writers needs no base, so this does not go deeper.
+    /// stored; each of these has all the ancestors so far as its parents, so that nobody has to read one of them. A
+    /// merge by writers needs no base, so this does not go deeper. Of more than a commit can name, the newest count.
     /// </remarks>
     public async ValueTask<(Commit Base, TreeHold Hold)> FindBaseAsync(
         CommitComparison comparison, IObjectWriter lease, CancellationToken cancellationToken)
     {
-        var root = comparison.Bases[0];
+        var parents = new List<Commit>();
+        var bases = comparison.Bases.TakeLast(Commit.ParentsMax).ToList();
+        var root = bases[0];
+        parents.Add(root);
         var hold = await services.Trees.OpenAsync(page, root, cancellationToken);
         var isMade = false;
         try
         {
-            foreach (var next in comparison.Bases.Skip(1))
+            foreach (var next in bases.Skip(1))
             {
                 var pair = await MergePair.CompareAsync(services.Graph, root, next, cancellationToken);
                 var merged = await MergeAsync(
                     pair, MergeSettings.Default, static _ => Task.CompletedTask, lease, cancellationToken);
                 hold.Dispose();
                 hold = merged.Hold;
-                root = await BuildAsync(merged, timestamp: null, author: null, cancellationToken);
+                parents.Add(next);
+                root = await BuildAsync(merged.Root, parents, timestamp: null, author: null, cancellationToken);
             }
 
             isMade = true;
