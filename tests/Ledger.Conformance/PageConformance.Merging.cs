@@ -20,7 +20,7 @@ public abstract partial class PageConformance
         Assert.Equal("city=Paris,name=Alice", await aliceWatch.ShowNextAsync());
         Assert.Equal("name=Bob,phone=0123456789", await bobWatch.ShowNextAsync());
         ledger.SetConflictResolver(MergePolicy.LastOneWins);
-        Assert.True(await WaitForOneHeadAsync(alice));
+        await WaitForOneHeadAsync(alice);
 
         Assert.Equal("city=Paris,name=Bob,phone=0123456789", await alice.ShowAsync());
         Assert.Equal("city=Paris,name=Bob,phone=0123456789", await bob.ShowAsync());
@@ -415,10 +415,10 @@ public abstract partial class PageConformance
         }
     }
 
-    private static async Task<bool> WaitForOneHeadAsync(IPage page)
+    private static async Task WaitForOneHeadAsync(IPage page)
     {
-        var isMerged = await page.WaitForMergesAsync();
+        // What it answers depends on whether the merge was over before it was asked.
+        await page.WaitForMergesAsync();
         Assert.Single(await page.GetHeadsAsync());
-        return isMerged;
     }
 }
