@@ -36,19 +36,29 @@ public sealed class ConsumerProcessTests
         await using var workers = new Workers(directory["app.db"], Instances);
 
         await DisturbAsync(effects, workers, limit.Token);
+        var entries = await work.ReadAllAsync().ToListAsync();
+        var blamed = new HashSet<long>();
         ConsumerInfo consumer;
         do
         {
             await _runtime.Delay(TimeSpan.FromMilliseconds(50), limit.Token);
             consumer = (await work.ListConsumersAsync(limit.Token)).Single();
+
+            // On a machine that is too busy to renew a lease, whoever was out at every loss is parked: as people do,
+            // it is tried again.
+            foreach (var parked in consumer.Parked.Where(parked => IsInnocent(entries, parked)))
+            {
+                blamed.Add(parked.Position.Value);
+                await work.ReleaseParkedAsync(ConsumerChild.Consumer, parked.Position, retry: true, limit.Token);
+            }
         }
-        while (consumer.Read.Value < last || consumer.Pending > 0);
+        while (consumer.Read.Value < last || consumer.Pending > 0
+            || consumer.Parked.Any(parked => IsInnocent(entries, parked)));
         await workers.DisposeAsync();
 
-        var entries = await work.ReadAllAsync().ToListAsync();
         var all = await effects.ReadAllAsync().Select(Effect.Of).ToListAsync();
         AssertHandled(entries, all, consumer);
-        AssertInOrder(entries, all);
+        AssertInOrder(entries, [.. all.Where(effect => !blamed.Contains(effect.Position))]);
         Assert.Equal(
             ["deadly 10", "poison 10"],
             consumer.Parked.Select(parked =>
@@ -174,6 +184,9 @@ public sealed class ConsumerProcessTests
             }
         }
     }
+
+    private static bool IsInnocent(List<Entry> entries, ParkedEntry parked) =>
+        TextOf(entries.Single(entry => entry.Id == parked.Id)) is not ("poison" or "deadly");
 
     private static string TextOf(Entry entry) => Encoding.ASCII.GetString(entry.Payload.Span);
 
