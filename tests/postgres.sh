@@ -1,7 +1,8 @@
 #!/bin/sh
 # A throwaway PostgreSQL cluster for the tests, on a Unix socket in a directory of its own.
 #   tests/postgres.sh install                     installs the server from Debian's packages when it is missing
-#   tests/postgres.sh start DIRECTORY [durable]   makes the cluster when it is missing, starts it, prints how to connect
+#   tests/postgres.sh start DIRECTORY [durable [PID]]   makes the cluster when it is missing, starts it, and prints how
+#                                                 to connect; ends it and removes the directory when the process ends
 #   tests/postgres.sh stop DIRECTORY [MODE]       ends it: fast (the default), smart or immediate
 # Without "durable" nothing is flushed: quick, and of no use to a test of durability. A root user's cluster runs as the
 # user postgres, or nobody, since initdb refuses root.
@@ -26,7 +27,7 @@ unprivileged() { # runs a command as a user that initdb takes
 }
 
 usage() {
-    sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
     exit 2
 }
 
@@ -70,6 +71,10 @@ case "$1" in
         fi
         unprivileged "$bin/pg_ctl" -D "$directory/data" -l "$directory/log" -w -t 60 -o "$options" start >/dev/null ||
             { tail "$directory/log" >&2; exit 1; }
+        if [ -n "${4:-}" ]; then
+            setsid sh -c 'tail --pid="$1" -f /dev/null; "$2" stop "$3" immediate; rm -rf "$3"' \
+                sh "$4" "$0" "$directory" >/dev/null 2>&1 </dev/null &
+        fi
         echo "Host=$directory;Username=ledger;Database=postgres"
         ;;
     stop) unprivileged "$bin/pg_ctl" -D "$directory/data" -m "${3:-fast}" -w stop >/dev/null ;;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace Ledger.Conformance.Streams;
 
@@ -28,7 +29,10 @@ internal sealed class PostgresServer : IDisposable
     public string ConnectionString { get; }
 
     /// <summary>Starts it again after a stop.</summary>
-    public string Start() => Run("start", _directory, _isDurable ? "durable" : "quick");
+    /// <remarks>It ends with this process at the latest, also when that is killed.</remarks>
+    public string Start() => Run(
+        "start", _directory, _isDurable ? "durable" : "quick",
+        Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>Stops it as a crash does: nothing more is written, and recovery is left to the next start.</summary>
     public void StopImmediately() => Run("stop", _directory, "immediate");
@@ -44,17 +48,9 @@ internal sealed class PostgresServer : IDisposable
         Directory.Delete(_directory, recursive: true);
     }
 
-    private static string StartShared()
-    {
-        if (Environment.GetEnvironmentVariable("LEDGER_POSTGRES") is { Length: > 0 } given)
-        {
-            return given;
-        }
-
-        var server = new PostgresServer(isDurable: false);
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => server.Dispose();
-        return server.ConnectionString;
-    }
+    private static string StartShared() =>
+        Environment.GetEnvironmentVariable("LEDGER_POSTGRES") is { Length: > 0 } given
+            ? given : new PostgresServer(isDurable: false).ConnectionString;
 
     private static string Run(params string[] arguments)
     {
