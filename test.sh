@@ -89,6 +89,7 @@ else
     echo "libsqlite3 is not installed: the suite on the system's SQLite is left out."
 fi
 suite tests/Ledger.EndToEnd
+suite tests/Ledger.Simulation
 
 echo "== all: $((SECONDS - started)) s"
 echo "tests: $passed passed, $failed failed, $skipped skipped"

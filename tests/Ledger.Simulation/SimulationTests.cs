@@ -12,9 +12,9 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [Fact]
     public void Every_seed_keeps_every_promise()
     {
-        var seeds = IsNightly ? "20000" : "520";
+        var seeds = IsNightly ? "20000" : "120";
 
-        var (exitCode, text) = Simulate("--seeds", seeds, "--ops", "2000");
+        var (exitCode, text) = Simulate("--seeds", seeds, "--ops", IsNightly ? "2000" : "1000");
 
         output.WriteLine(text);
         Assert.True(exitCode == 0, text);

@@ -227,19 +227,13 @@ internal sealed class PageModel
             }
         }
 
-        var newest = new Dictionary<(int Device, int Key), long>();
-        foreach (var write in _puts.Concat(_deletes.Values.SelectMany(list => list)))
-        {
-            var key = (write.Device, write.Key);
-            newest[key] = Math.Max(newest.GetValueOrDefault(key), write.Ended);
-        }
-
+        var byKey = _puts.Concat(_deletes.Values.SelectMany(list => list)).ToLookup(write => (write.Device, write.Key));
         foreach (var write in _puts)
         {
             if (write.State == WriteState.Acknowledged && write.Ended < before &&
                 (device < 0 || write.Device == device) && !reachable.Contains(write.Id) &&
-                newest[(write.Device, write.Key)] <= write.Ended &&
-                newest.GetValueOrDefault((write.Device, -1)) <= write.Begun)
+                !byKey[(write.Device, write.Key)].Concat(byKey[(write.Device, -1)]).Any(
+                    other => other != write && other.Ended > write.Begun))
             {
                 throw new ViolationException("R1", $"{where}: {write} is in no commit.");
             }

@@ -199,6 +199,7 @@ internal sealed class Session(Run run, Device device, Life life, LedgerRuntime r
         foreach (var page in run.Pages)
         {
             await using var connection = await Ledger.GetPageAsync(page.Id);
+            await connection.WaitForMergesAsync();
             var heads = await connection.GetHeadsAsync();
             if (heads.Count > 1 && run.Model.Policy == PolicyKind.None && device.Number == 0)
             {
