@@ -286,16 +286,20 @@ public abstract partial class PageConformance
         await bob.PutAsync("x", "bob");
         await alice.PutAsync("y", "alice");
 
+        // Of each key the later write wins, on whichever side it was.
+        await bob.PutAsync("z", "bob");
+        await alice.PutAsync("z", "alice");
+
         answer.SetResult();
 
         await WaitForOneHeadAsync(alice);
-        Assert.Equal("k=merged,x=bob,y=alice", await alice.ShowAsync());
-        Assert.Equal("k=merged,x=bob,y=alice", await bob.ShowAsync());
+        Assert.Equal("k=merged,x=bob,y=alice,z=alice", await alice.ShowAsync());
+        Assert.Equal("k=merged,x=bob,y=alice,z=alice", await bob.ShowAsync());
         Assert.Equal(1, resolver.Calls);
         await bob.DeleteAsync("x");
-        Assert.Equal("k=merged,y=alice", await alice.ShowAsync());
+        Assert.Equal("k=merged,y=alice,z=alice", await alice.ShowAsync());
         await ledger.DisposeAsync();
-        Assert.Equal("k=merged,y=alice", await (await OpenPageAsync()).ShowAsync());
+        Assert.Equal("k=merged,y=alice,z=alice", await (await OpenPageAsync()).ShowAsync());
     }
 
     [Fact]
