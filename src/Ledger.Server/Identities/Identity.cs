@@ -1,0 +1,12 @@
+namespace Ledger.Server.Identities;
+
+/// <summary>Who calls, and what they may do. Immutable.</summary>
+/// <param name="Name">The key's name; never the key.</param>
+/// <param name="Stores">The stores it may use, without case; null for all.</param>
+/// <param name="Rights">What it may do in them.</param>
+public sealed record Identity(string Name, IReadOnlySet<string>? Stores, Rights Rights)
+{
+    /// <summary>Whether it may do this in a store, whether or not there is such a store.</summary>
+    public bool May(Rights right, string store) =>
+        (Rights & right) == right && (Stores is null || Stores.Contains(store));
+}
