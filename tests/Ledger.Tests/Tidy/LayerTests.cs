@@ -34,7 +34,10 @@ public sealed class LayerTests
             ["Ledger.Streams"] = ["Ledger"],
             ["Ledger.Streams.Sqlite"] = ["Ledger.Streams"],
             ["Ledger.Streams.Postgres"] = ["Ledger.Streams"],
-            ["Ledger.Cli"] = ["Ledger", "Ledger.Streams", "Ledger.Streams.Sqlite", "Ledger.Streams.Postgres"],
+            ["Ledger.Rpc"] = ["Ledger.Streams"],
+            ["Ledger.Server"] = ["Ledger.Rpc", "Ledger.Streams.Sqlite", "Ledger.Streams.Postgres"],
+            ["Ledger.Cli"] =
+                ["Ledger", "Ledger.Streams", "Ledger.Streams.Sqlite", "Ledger.Streams.Postgres", "Ledger.Server"],
         };
 
         var faults = SourceFile.All(".csproj", "src").SelectMany(file => Regex
