@@ -13,7 +13,7 @@ internal static class LogFormat
     /// <summary>A segment is closed when its next record would pass this length.</summary>
     public const long SegmentSizeBytesMax = 64L << 20;
 
-    /// <summary>Room reserved when a segment is made; as much again when it is used up.</summary>
+    /// <summary>Room reserved when a segment is made; as much again as was used when it is used up.</summary>
     public const long PreallocationSizeBytesMin = 256 << 10;
 
     /// <summary>Room that is reserved at once, at most.</summary>

@@ -20,6 +20,7 @@ internal sealed class LogTail
     private IReadOnlyList<LogMark>? _unflushed; // Until the first write after an unclean close: the records to copy.
     private SegmentUse? _active; // The last segment's file, once it is written.
     private long _activeLength; // Its length, reserved room included.
+    private long _activeOldLength; // What of it an earlier run of the program wrote, and copies after a crash.
     private uint _lastNumber;
     private byte[] _buffer = new byte[64 << 10];
     private Exception? _stopped;
@@ -199,6 +200,7 @@ internal sealed class LogTail
     {
         _active?.Dispose();
         (_active, _activeLength) = (use, use.File.Length);
+        _activeOldLength = Math.Max(0, _activeLength - LogFormat.PreallocationSizeBytesMin);
     }
 
     private void Publish(IFile file)
@@ -218,7 +220,7 @@ internal sealed class LogTail
         var segment = new Segment(number, basePosition);
         try
         {
-            Preallocate(file, 0, SegmentHeader.SizeBytes);
+            Preallocate(file, 0, 0, SegmentHeader.SizeBytes);
             file.Write(0, new SegmentHeader(_storeId, number, basePosition).Encode());
             return (segment, file);
         }
@@ -284,15 +286,16 @@ internal sealed class LogTail
         if (_activeLength < lengthMin)
         {
             var file = _active!.Value.File;
-            Preallocate(file, _activeLength, lengthMin);
+            Preallocate(file, _activeLength, _activeLength - _activeOldLength, lengthMin);
             _activeLength = file.Length;
         }
     }
 
-    private void Preallocate(IFile file, long length, long lengthMin)
+    private void Preallocate(IFile file, long length, long used, long lengthMin)
     {
-        // Doubling, though not for ever: what is reserved and not used is read by the recovery after a crash.
-        var wanted = Math.Max(length, LogFormat.PreallocationSizeBytesMin);
+        // As much again as this run of the program has used, though not for ever: what is reserved and not used is read
+        // by the recovery after a crash.
+        var wanted = Math.Max(used, LogFormat.PreallocationSizeBytesMin);
         wanted = length + Math.Min(wanted, LogFormat.PreallocationSizeBytesMax);
         wanted = Math.Max(Math.Min(wanted, _options.SegmentSizeBytes), lengthMin);
         try
