@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Ledger.Streams.Relational;
 
 /// <summary>An append inside a transaction that holds the store's counter: what is decided and written.</summary>
@@ -36,7 +38,7 @@ internal sealed class RelationalAppend(RelationalSession session, RelationalTabl
         var row = await session.FindAsync(
             table.LockStream, [append.Stream], row => (row.GetInt64(0), row.GetInt64(1)), cancellationToken);
         var plan = new Plan(append) { Key = row.Item1, End = row.Item2 };
-        var seen = new Dictionary<string, int>(StringComparer.Ordinal);
+        Dictionary<string, int>? seen = null;
         var isRepeated = true;
         for (var index = 0; index < append.Entries.Count; index++)
         {
@@ -44,7 +46,8 @@ internal sealed class RelationalAppend(RelationalSession session, RelationalTabl
             var existing = key is null || plan.Key == 0 ? 0 : await session.FindAsync(
                 table.FindDuplicate, [plan.Key, key], found => found.GetInt64(0), cancellationToken);
             plan.Ids[index] = existing;
-            plan.FirstOf[index] = key is null || seen.TryAdd(key, index) ? index : seen[key];
+            plan.FirstOf[index] = key is null || (seen ??= new(StringComparer.Ordinal)).TryAdd(key, index)
+                ? index : seen[key];
             plan.NewCount += existing == 0 && plan.FirstOf[index] == index ? 1 : 0;
             isRepeated &= existing != 0;
         }
@@ -96,14 +99,33 @@ internal sealed class RelationalAppend(RelationalSession session, RelationalTabl
     private async ValueTask InsertAsync(long stream, long id, NewEntry entry, CancellationToken cancellationToken)
     {
         var search = entry.SearchText?.ToUpperInvariant();
-        await session.ExecuteAsync(
-            table.InsertEntry,
-            [
-                id, stream, BytesOf(entry.Payload), entry.OrderKey, entry.DedupKey, entry.SourceId,
-                entry.SchemaVersion, RelationalText.Of(entry.Metadata), RelationalText.Of(entry.Tags), search,
-                entry.CreatedAt?.ToUnixTimeMilliseconds() ?? nowMs,
-            ],
-            cancellationToken);
+        ReadOnlySpan<string?> nullable =
+        [
+            entry.OrderKey, entry.DedupKey, entry.SourceId, RelationalText.Of(entry.Metadata),
+            RelationalText.Of(entry.Tags), search,
+        ];
+        var mask = 0;
+        for (var index = 0; index < nullable.Length; index++)
+        {
+            mask |= nullable[index] is null ? 0 : 1 << index;
+        }
+
+        var values = new object[5 + BitOperations.PopCount((uint)mask)];
+        values[0] = id;
+        values[1] = stream;
+        values[2] = BytesOf(entry.Payload);
+        values[3] = entry.SchemaVersion;
+        values[4] = entry.CreatedAt?.ToUnixTimeMilliseconds() ?? nowMs;
+        var count = 5;
+        foreach (var value in nullable)
+        {
+            if (value is not null)
+            {
+                values[count++] = value;
+            }
+        }
+
+        await session.ExecuteAsync(table.InsertEntry(mask), values, cancellationToken);
         if (table.HasWordsTable && search is not null)
         {
             await session.ExecuteAsync(table.InsertWords, [id, search], cancellationToken);

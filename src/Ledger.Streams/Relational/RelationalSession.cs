@@ -11,6 +11,8 @@ internal sealed class RelationalSession(DbConnection connection, DbTransaction? 
     private const int CommandsMax = 64;
 
     private readonly Dictionary<string, DbCommand> _commands = new(StringComparer.Ordinal);
+    private string? _lastSql;
+    private DbCommand? _lastCommand;
 
     /// <summary>Runs a statement.</summary>
     /// <returns>Rows that it changed.</returns>
@@ -56,7 +58,9 @@ internal sealed class RelationalSession(DbConnection connection, DbTransaction? 
 
     private DbCommand Command(string sql, IReadOnlyList<object?> values)
     {
-        if (!_commands.TryGetValue(sql, out var command))
+        // The rows of a batch are written by one statement: its text need not be hashed for each of them.
+        var command = ReferenceEquals(sql, _lastSql) ? _lastCommand : null;
+        if (command is null && !_commands.TryGetValue(sql, out command))
         {
             if (_commands.Count == CommandsMax)
             {
@@ -79,6 +83,7 @@ internal sealed class RelationalSession(DbConnection connection, DbTransaction? 
             _commands.Add(sql, command);
         }
 
+        (_lastSql, _lastCommand) = (sql, command);
         for (var index = 0; index < values.Count; index++)
         {
             command.Parameters[index].Value = values[index] ?? DBNull.Value;
@@ -95,5 +100,6 @@ internal sealed class RelationalSession(DbConnection connection, DbTransaction? 
         }
 
         _commands.Clear();
+        (_lastSql, _lastCommand) = (null, null);
     }
 }

@@ -6,9 +6,14 @@ namespace Ledger.Streams.Relational;
 /// <summary>The statements of one store, made once, and how its rows are read.</summary>
 internal sealed class RelationalTable
 {
+    /// <summary>Columns of an entry that an append may leave null, by their bits in a mask.</summary>
+    public static readonly string[] NullableColumns =
+        ["order_key", "dedup_key", "source_id", "metadata", "tags", "search"];
+
     private readonly RelationalDialect _dialect;
     private readonly string _streams;
     private readonly string _columns;
+    private readonly string?[] _inserts = new string?[1 << NullableColumns.Length];
 
     /// <summary>Prepares the statements of a store.</summary>
     /// <param name="dialect">The database's ways.</param>
@@ -37,8 +42,6 @@ internal sealed class RelationalTable
         FindEntry = $"SELECT {_columns} FROM {Entries} e WHERE e.id = @p0";
         FindSource = $"SELECT {_columns} FROM {Entries} e WHERE e.stream = {KeyOf} AND e.source_id = @p1 " +
             "ORDER BY e.id LIMIT 1";
-        InsertEntry = $"INSERT INTO {Entries} (id, stream, payload, order_key, dedup_key, source_id, schema_version, " +
-            "metadata, tags, search, created_ms) VALUES (@p0, @p1, @p2, @p3, @p4, @p5, @p6, @p7, @p8, @p9, @p10)";
         InsertWords = $"INSERT INTO ledger_{number}_text (rowid, search) VALUES (@p0, @p1)";
         DeleteWords = $"INSERT INTO ledger_{number}_text (ledger_{number}_text, rowid, search) " +
             $"SELECT 'delete', e.id, e.search FROM {Entries} e WHERE e.stream = @p0 AND e.id <= @p1 " +
@@ -92,8 +95,6 @@ internal sealed class RelationalTable
 
     public string FindSource { get; }
 
-    public string InsertEntry { get; }
-
     public string InsertWords { get; }
 
     public string DeleteWords { get; }
@@ -121,6 +122,12 @@ internal sealed class RelationalTable
     public string SetConsumer { get; }
 
     public string DropConsumer { get; }
+
+    /// <summary>
+    /// Writes an entry: its number, stream, payload, schema version, time of creation, and then those of the columns
+    /// that may be null for which the mask has a bit, in the order of <see cref="NullableColumns"/>.
+    /// </summary>
+    public string InsertEntry(int mask) => _inserts[mask] ??= MakeInsert(mask);
 
     /// <summary>The names of streams, ascending.</summary>
     public string ListStreams(bool isBounded, bool includeEmpty) =>
@@ -196,6 +203,15 @@ internal sealed class RelationalTable
         CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(11)),
         UpdatedAt = row.IsDBNull(12) ? null : DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(12)),
     };
+
+    // A driver looks each parameter up by its name: those of columns that stay null are left out.
+    private string MakeInsert(int mask)
+    {
+        List<string> columns = ["id", "stream", "payload", "schema_version", "created_ms"];
+        columns.AddRange(NullableColumns.Where((_, index) => (mask & 1 << index) != 0));
+        var values = string.Join(", ", columns.Select((_, index) => $"@p{index}"));
+        return $"INSERT INTO {Entries} ({string.Join(", ", columns)}) VALUES ({values})";
+    }
 
     private IEnumerable<string> Conditions(EntryFilter filter, Func<object?, string> add)
     {
