@@ -65,6 +65,22 @@ public sealed class TextTests
     }
 
     [Fact]
+    public void Namespaces_are_imported_in_order_those_of_the_system_first()
+    {
+        var faults = SourceFile.CSharp("src", "tests", "bench").SelectMany(file =>
+        {
+            var imports = Regex.Matches(file.Text, @"^using ([\w.]+);", RegexOptions.Multiline)
+                .Select(match => match.Groups[1].Value).ToList();
+            var ordered = imports
+                .OrderBy(name => name == "System" || name.StartsWith("System.", StringComparison.Ordinal) ? 0 : 1)
+                .ThenBy(name => name, StringComparer.OrdinalIgnoreCase);
+            return imports.SequenceEqual(ordered) ? Array.Empty<string>() : [file.Path];
+        });
+
+        Faults.AssertNone(faults);
+    }
+
+    [Fact]
     public void Only_the_real_seams_are_exempt_from_the_banned_symbols()
     {
         var sections = Read(".editorconfig").Split("\n[").Skip(1)
