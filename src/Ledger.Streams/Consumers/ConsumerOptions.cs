@@ -46,6 +46,36 @@ public sealed record ConsumerOptions
 
     /// <summary>Which entries are handed out; the others count as done.</summary>
     public EntryFilter Filter { get; init; } = EntryFilter.None;
+
+    /// <summary>The only stream whose entries are handed out; null for all.</summary>
+    public string? Stream { get; init; }
+
+    /// <summary>
+    /// Whether the death of a process counts as an attempt of what was out. Then every hand-out is written before it is
+    /// handled, and after a death each is tried alone; otherwise only what is done is written, which is half the work.
+    /// </summary>
+    public bool DeathCounts { get; init; } = true;
+}
+
+/// <summary>What follows from a failed attempt.</summary>
+public sealed record DeliveryFailure
+{
+    /// <summary>An attempt more; the wait is that of the consumer's options.</summary>
+    public static DeliveryFailure Counted { get; } = new();
+
+    /// <summary>Whether it counts as an attempt; one that does not never parks the entry.</summary>
+    public bool IsCounted { get; init; } = true;
+
+    /// <summary>Whether the entry is parked at once, whatever attempts are left.</summary>
+    public bool IsFinal { get; init; }
+
+    /// <summary>The wait before the next attempt, 0 or more; null for that of the consumer's options.</summary>
+    public TimeSpan? RetryAfter
+    {
+        get;
+        init => field = value is null || value >= TimeSpan.Zero
+            ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "A wait is not negative.");
+    }
 }
 
 /// <summary>An entry that is handed out to be handled.</summary>

@@ -58,13 +58,16 @@ internal sealed class ConsumerState
     /// <summary>Writes the state.</summary>
     public string Format() => JsonSerializer.Serialize(this, ConsumerJson.Default.ConsumerState);
 
-    /// <summary>Adds a failure to an entry that is pending, and parks it when it was the last attempt.</summary>
-    public void Fail(PendingState pending, string error, long nowMs, ConsumerOptions options)
+    /// <summary>Adds a failure to an entry that is pending, and parks it when there is no other attempt.</summary>
+    public void Fail(
+        PendingState pending, string error, long nowMs, ConsumerOptions options, DeliveryFailure? failure = null)
     {
-        pending.Attempts++;
+        failure ??= DeliveryFailure.Counted;
+        pending.Attempts += failure.IsCounted ? 1 : 0;
         pending.IsInFlight = false;
         pending.Error = error.Length > ErrorLengthMax ? error[..ErrorLengthMax] : error;
-        if (pending.Attempts >= options.AttemptsMax && Parked.Count < ParkedMax)
+        var isOver = failure.IsFinal || (failure.IsCounted && pending.Attempts >= options.AttemptsMax);
+        if (isOver && Parked.Count < ParkedMax)
         {
             Pending.Remove(pending);
             Parked.Add(new ParkedState
@@ -80,8 +83,32 @@ internal sealed class ConsumerState
             return;
         }
 
-        var delayMs = options.RetryDelayMin.TotalMilliseconds * Math.Pow(2, Math.Min(pending.Attempts - 1, 30));
-        pending.NotBeforeMs = nowMs + (long)Math.Min(delayMs, options.RetryDelayMax.TotalMilliseconds);
+        var delayMs = options.RetryDelayMin.TotalMilliseconds * Math.Pow(2, Math.Clamp(pending.Attempts - 1, 0, 30));
+        pending.NotBeforeMs = nowMs + (long)(failure.RetryAfter is { } after
+            ? after.TotalMilliseconds : Math.Min(delayMs, options.RetryDelayMax.TotalMilliseconds));
+    }
+
+    /// <summary>A copy of what must be durable now; it is not changed by what comes later.</summary>
+    /// <param name="touchedMax">
+    /// The highest position that was ever handed out. What was read beyond it is not in the copy: it is read again.
+    /// </param>
+    /// <param name="deathCounts">Whether it says what is out.</param>
+    public ConsumerState DurablePart(long touchedMax, bool deathCounts)
+    {
+        var isAhead = Pending.Count > 0 && Pending[^1].Position > touchedMax;
+        return new ConsumerState
+        {
+            Version = Version,
+            Epoch = Epoch,
+            UntilMs = UntilMs,
+            Read = isAhead ? touchedMax : Read,
+            Pending =
+            [
+                .. Pending.Where(pending => pending.Position <= touchedMax)
+                    .Select(pending => pending.Copy(isInFlight: pending.IsInFlight && deathCounts)),
+            ],
+            Parked = [.. Parked],
+        };
     }
 
     /// <summary>An entry that was looked at and is not done.</summary>
@@ -122,6 +149,19 @@ internal sealed class ConsumerState
         /// <summary>The last failure.</summary>
         [JsonPropertyName("error")]
         public string? Error { get; set; }
+
+        /// <summary>The same, of its own.</summary>
+        public PendingState Copy(bool isInFlight) => new()
+        {
+            Position = Position,
+            Id = Id,
+            Stream = Stream,
+            Attempts = Attempts,
+            NotBeforeMs = NotBeforeMs,
+            IsInFlight = isInFlight,
+            IsSuspect = IsSuspect,
+            Error = Error,
+        };
     }
 
     /// <summary>An entry that failed too often.</summary>

@@ -4,10 +4,11 @@ namespace Ledger.Streams.Consumers;
 
 /// <summary>The lease on a consumer: hands out entries in stream order and keeps what is done.</summary>
 /// <remarks>
-/// Safe from any thread. One entry of a stream is out at a time; one that fails holds its stream, not the others, until
-/// it succeeds or is parked. What was handed out and not acknowledged is handed out again after a death: at least once.
+/// Safe from any thread. One entry of a stream is out at a time, or one batch; what fails holds its stream, not the
+/// others, until it succeeds or is parked. What was handed out and not acknowledged is handed out again after a death:
+/// at least once. Changes that come while the state is being written are written together.
 /// </remarks>
-public sealed class StreamConsumer : IAsyncDisposable
+public sealed partial class StreamConsumer : IAsyncDisposable
 {
     private readonly StreamStore _store;
     private readonly ConsumerOptions _options;
@@ -20,7 +21,12 @@ public sealed class StreamConsumer : IAsyncDisposable
     private readonly SortedDictionary<long, Entry> _entries = [];
     private readonly IDisposable? _listening;
     private readonly ConsumerState _state;
-    private long _clockAheadMs;
+
+    // The highest position that was ever handed out: what was read beyond it need not be in the durable state.
+    private long _touchedMax;
+
+    // The store's commits that were heard of before the last page that was not full; null when there may be more.
+    private long? _readOutAt;
     private Task _renewal = Task.CompletedTask;
     private LeaseLostException? _leaseLost;
     private bool _isDisposed;
@@ -28,6 +34,7 @@ public sealed class StreamConsumer : IAsyncDisposable
     private StreamConsumer(StreamStore store, string name, ConsumerOptions options, ConsumerState state, long nowMs)
     {
         (_store, Name, _options, _state) = (store, name, options, state);
+        (_touchedMax, _heldUntilMs) = (state.Read, state.UntilMs);
         _clockAheadMs = nowMs - store.Runtime.WallClockMs();
         _listening = store.Listen();
     }
@@ -40,8 +47,6 @@ public sealed class StreamConsumer : IAsyncDisposable
 
     /// <summary>Cancelled when the lease is lost.</summary>
     public CancellationToken Lost => _lost.Token;
-
-    private long NowMs => _store.Runtime.WallClockMs() + _clockAheadMs;
 
     /// <summary>Stops as a process does that is killed: nothing is written, and the lease runs out.</summary>
     internal async ValueTask AbandonAsync()
@@ -82,28 +87,46 @@ public sealed class StreamConsumer : IAsyncDisposable
     /// <summary>Waits for an entry that may be handled now.</summary>
     /// <returns>It is out until it is acknowledged or failed.</returns>
     /// <exception cref="LeaseLostException">Another instance has the lease.</exception>
-    public async ValueTask<Delivery> ReceiveAsync(CancellationToken cancellationToken = default)
+    public async ValueTask<Delivery> ReceiveAsync(CancellationToken cancellationToken = default) =>
+        (await ReceiveBatchAsync(static (_, _) => false, cancellationToken))[0];
+
+    /// <summary>Waits for entries of one stream that may be handled together now.</summary>
+    /// <param name="joins">
+    /// Whether the stream's next entry goes with those before it, which are 1 or more, ascending. Must be short, and
+    /// call nothing of the consumer.
+    /// </param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <returns>1 or more, in the stream's order; out until they are acknowledged or failed, together.</returns>
+    /// <exception cref="LeaseLostException">Another instance has the lease.</exception>
+    public async ValueTask<IReadOnlyList<Delivery>> ReceiveBatchAsync(
+        Func<IReadOnlyList<Delivery>, Entry, bool> joins, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(joins);
         await _store.Runtime.Enter();
         while (true)
         {
             var committed = _store.Committed.Version;
             var changed = _changed.Version;
             TimeSpan? wait;
+            List<Delivery>? batch = null;
             using (await _gate.AcquireAsync(cancellationToken))
             {
                 ThrowIfOver();
-                var hasMore = await FillAsync(cancellationToken);
-                if (Choose(out wait) is { } pending)
+                var hasMore = await FillAsync(committed, cancellationToken);
+                if (Choose(out wait) is { } first)
                 {
-                    await HandOutAsync(pending);
-                    return new Delivery(_entries[pending.Position], pending.Attempts + 1, Epoch);
+                    batch = TakeOut(first, joins);
                 }
-
-                if (hasMore && _state.Pending.Count < _options.Window)
+                else if (hasMore && _state.Pending.Count < _options.Window)
                 {
                     continue;
                 }
+            }
+
+            if (batch is not null)
+            {
+                await NoteOutAsync(batch);
+                return batch;
             }
 
             await WaitAsync(committed, changed, wait, cancellationToken);
@@ -112,43 +135,55 @@ public sealed class StreamConsumer : IAsyncDisposable
 
     /// <summary>The entry is done: when this returns it is not handed out again.</summary>
     /// <exception cref="LeaseLostException">Another instance has the lease and will hand it out again.</exception>
-    public async ValueTask AcknowledgeAsync(Delivery delivery, CancellationToken cancellationToken = default)
-    {
-        await _store.Runtime.Enter();
-        using (await _gate.AcquireAsync(cancellationToken))
-        {
-            var pending = PendingOf(delivery);
-            _state.Pending.Remove(pending);
-            _entries.Remove(pending.Position);
-            await SaveAsync(cancellationToken);
-        }
+    public ValueTask AcknowledgeAsync(Delivery delivery, CancellationToken cancellationToken = default) =>
+        AcknowledgeAsync([delivery], cancellationToken);
 
-        _changed.Pulse();
-    }
+    /// <summary>The entries are done: when this returns none of them is handed out again.</summary>
+    /// <exception cref="LeaseLostException">Another instance has the lease and will hand them out again.</exception>
+    public ValueTask AcknowledgeAsync(
+        IReadOnlyList<Delivery> deliveries, CancellationToken cancellationToken = default) =>
+        EndAsync(
+            deliveries,
+            pending =>
+            {
+                _state.Pending.Remove(pending);
+                _entries.Remove(pending.Position);
+            },
+            cancellationToken);
 
     /// <summary>The entry could not be handled: it is tried again later, or parked.</summary>
     /// <param name="delivery">What was received.</param>
     /// <param name="error">Why, as one sentence; 1,000 characters of it are kept.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <exception cref="LeaseLostException">Another instance has the lease and will hand it out again.</exception>
-    public async ValueTask FailAsync(Delivery delivery, string error, CancellationToken cancellationToken = default)
+    public ValueTask FailAsync(Delivery delivery, string error, CancellationToken cancellationToken = default) =>
+        FailAsync([delivery], error, DeliveryFailure.Counted, cancellationToken);
+
+    /// <summary>The entries could not be handled: they are tried again later, or parked.</summary>
+    /// <param name="deliveries">What was received together.</param>
+    /// <param name="error">Why, as one sentence; 1,000 characters of it are kept.</param>
+    /// <param name="failure">What follows from it.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <exception cref="LeaseLostException">Another instance has the lease and will hand them out again.</exception>
+    public ValueTask FailAsync(
+        IReadOnlyList<Delivery> deliveries, string error, DeliveryFailure failure,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(error);
-        await _store.Runtime.Enter();
-        using (await _gate.AcquireAsync(cancellationToken))
-        {
-            var pending = PendingOf(delivery);
-            pending.IsSuspect = false;
-            _state.Fail(pending, error.Replace('\0', ' '), NowMs, _options);
-            if (!_state.Pending.Contains(pending))
+        ArgumentNullException.ThrowIfNull(failure);
+        var text = error.Replace('\0', ' ');
+        return EndAsync(
+            deliveries,
+            pending =>
             {
-                _entries.Remove(pending.Position);
-            }
-
-            await SaveAsync(cancellationToken);
-        }
-
-        _changed.Pulse();
+                pending.IsSuspect = false;
+                _state.Fail(pending, text, NowMs, _options, failure);
+                if (!_state.Pending.Contains(pending))
+                {
+                    _entries.Remove(pending.Position);
+                }
+            },
+            cancellationToken);
     }
 
     /// <summary>Gives the lease back; what is out is handed out again without counting as an attempt.</summary>
@@ -165,17 +200,18 @@ public sealed class StreamConsumer : IAsyncDisposable
             _isDisposed = true;
             _closing.Cancel();
             _state.Pending.ForEach(pending => pending.IsInFlight = false);
-            try
+        }
+
+        try
+        {
+            if (_leaseLost is null)
             {
-                if (_leaseLost is null)
-                {
-                    await SaveAsync(CancellationToken.None, isLast: true);
-                }
+                await SaveAsync(CancellationToken.None, isLast: true);
             }
-            catch (LedgerException)
-            {
-                // The lease ends by itself when it cannot be given back.
-            }
+        }
+        catch (LedgerException)
+        {
+            // The lease ends by itself when it cannot be given back.
         }
 
         await _renewal;
@@ -226,9 +262,14 @@ public sealed class StreamConsumer : IAsyncDisposable
             throw new LeaseLostException(Name, delivery.Epoch, Epoch);
         }
 
-        var position = delivery.Entry.Position.GetValueOrDefault().Value;
-        return _state.Pending.Find(pending => pending.Position == position && pending.IsInFlight)
-            ?? throw new InvalidOperationException($"The entry at position {position} is not out.");
+        return Pending(delivery) ?? throw new InvalidOperationException(
+            $"The entry at position {delivery.Entry.Position} is not out.");
+    }
+
+    private ConsumerState.PendingState? Pending(Delivery delivery)
+    {
+        var position = PositionOf(delivery.Entry);
+        return _state.Pending.Find(pending => pending.Position == position && pending.IsInFlight);
     }
 
     /// <summary>Reads the entries that were pending; those that were trimmed are done.</summary>
@@ -255,7 +296,7 @@ public sealed class StreamConsumer : IAsyncDisposable
     }
 
     /// <summary>Reads further entries when there is room; false when there were none.</summary>
-    private async ValueTask<bool> FillAsync(CancellationToken cancellationToken)
+    private async ValueTask<bool> FillAsync(long committed, CancellationToken cancellationToken)
     {
         var room = _options.Window - _state.Pending.Count;
         if (room < Math.Min(_options.Window, StreamStore.PageEntriesMax) / 2 && _state.Pending.Exists(IsReady))
@@ -263,7 +304,7 @@ public sealed class StreamConsumer : IAsyncDisposable
             return true;
         }
 
-        if (room <= 0)
+        if (room <= 0 || _readOutAt == committed)
         {
             return false;
         }
@@ -273,7 +314,8 @@ public sealed class StreamConsumer : IAsyncDisposable
         {
             var position = PositionOf(entry);
             _state.Read = position;
-            if (_options.Filter.IsEmpty || _options.Filter.Matches(entry))
+            if ((_options.Stream is null || _options.Stream == entry.Stream)
+                && (_options.Filter.IsEmpty || _options.Filter.Matches(entry)))
             {
                 _entries.Add(position, entry);
                 _state.Pending.Add(new ConsumerState.PendingState
@@ -285,6 +327,7 @@ public sealed class StreamConsumer : IAsyncDisposable
             }
         }
 
+        _readOutAt = page.Count == 0 ? committed : null;
         return page.Count > 0;
     }
 
@@ -338,10 +381,45 @@ public sealed class StreamConsumer : IAsyncDisposable
         .Select(pending => pending.OutSinceMs + (long)_options.LeaseDuration.TotalMilliseconds)
         .DefaultIfEmpty(0).Max();
 
-    /// <summary>Notes durably that the entry is out, so that a death now counts as an attempt.</summary>
-    private async ValueTask HandOutAsync(ConsumerState.PendingState pending)
+    /// <summary>Marks an entry and those of its stream that go with it as out.</summary>
+    private List<Delivery> TakeOut(
+        ConsumerState.PendingState first, Func<IReadOnlyList<Delivery>, Entry, bool> joins)
     {
-        (pending.IsInFlight, pending.OutSinceMs) = (true, NowMs);
+        var batch = new List<Delivery>();
+        var nowMs = NowMs;
+        for (var i = _state.Pending.IndexOf(first); i < _state.Pending.Count; i++)
+        {
+            var pending = _state.Pending[i];
+            if (pending.Stream != first.Stream)
+            {
+                continue;
+            }
+
+            // A suspect goes alone; what waits for its time ends the batch, or it would be overtaken.
+            var entry = _entries[pending.Position];
+            if (pending != first && (first.IsSuspect || pending.IsSuspect || pending.NotBeforeMs > nowMs
+                || !joins(batch, entry)))
+            {
+                break;
+            }
+
+            (pending.IsInFlight, pending.OutSinceMs) = (true, nowMs);
+            _touchedMax = Math.Max(_touchedMax, pending.Position);
+            batch.Add(new Delivery(entry, pending.Attempts + 1, Epoch));
+        }
+
+        return batch;
+    }
+
+    /// <summary>Notes durably what is out, so that a death now counts as an attempt, where it does.</summary>
+    private async ValueTask NoteOutAsync(List<Delivery> batch)
+    {
+        // Without that note nothing would tell whoever overslept its lease that another has it.
+        if (!_options.DeathCounts && NowMs < _heldUntilMs)
+        {
+            return;
+        }
+
         var isSaved = false;
         try
         {
@@ -350,8 +428,35 @@ public sealed class StreamConsumer : IAsyncDisposable
         }
         finally
         {
-            pending.IsInFlight = isSaved;
+            if (!isSaved)
+            {
+                using (await _gate.AcquireAsync(CancellationToken.None))
+                {
+                    batch.ForEach(delivery => Pending(delivery)?.IsInFlight = false);
+                }
+
+                _changed.Pulse();
+            }
         }
+    }
+
+    /// <summary>Ends the handling of what was handed out together, and writes how.</summary>
+    private async ValueTask EndAsync(
+        IReadOnlyList<Delivery> deliveries, Action<ConsumerState.PendingState> end,
+        CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(deliveries);
+        await _store.Runtime.Enter();
+        using (await _gate.AcquireAsync(cancellationToken))
+        {
+            foreach (var pending in deliveries.Select(PendingOf).ToArray())
+            {
+                end(pending);
+            }
+        }
+
+        await SaveAsync(cancellationToken);
+        _changed.Pulse();
     }
 
     private async ValueTask WaitAsync(
@@ -380,57 +485,6 @@ public sealed class StreamConsumer : IAsyncDisposable
             {
                 // One of the others came first.
             }
-        }
-    }
-
-    /// <summary>Writes the state and renews the lease, unless another epoch has begun.</summary>
-    private async ValueTask SaveAsync(CancellationToken cancellationToken, bool isLast = false)
-    {
-        var durationMs = isLast ? 0 : (long)_options.LeaseDuration.TotalMilliseconds;
-        var (epochNow, nowMs) = await _store.UpdateConsumerCoreAsync(
-            Name,
-            (text, now) =>
-            {
-                var epoch = text is null ? 0 : ConsumerState.Parse(text).Epoch;
-                _state.UntilMs = isLast ? 0 : now + durationMs;
-                return new ConsumerUpdate<(long, long)>(
-                    epoch == _state.Epoch ? _state.Format() : null, false, (epoch, now));
-            },
-            cancellationToken);
-        _clockAheadMs = nowMs - _store.Runtime.WallClockMs();
-        if (epochNow != _state.Epoch)
-        {
-            _leaseLost = new LeaseLostException(Name, _state.Epoch, epochNow);
-            _lost.Cancel();
-            _changed.Pulse();
-            throw _leaseLost;
-        }
-    }
-
-    private async Task RenewAsync()
-    {
-        try
-        {
-            while (true)
-            {
-                await _store.Runtime.Delay(_options.LeaseDuration / 3, _closing.Token);
-                using (await _gate.AcquireAsync(_closing.Token))
-                {
-                    await SaveAsync(_closing.Token);
-                }
-            }
-        }
-        catch (OperationCanceledException) when (_closing.IsCancellationRequested)
-        {
-            // Closed.
-        }
-        catch (LedgerException)
-        {
-            // Lost, or the database is gone: whoever works here hears of it from the next call.
-        }
-        catch (ObjectDisposedException)
-        {
-            // The store was closed first.
         }
     }
 
