@@ -56,6 +56,10 @@ internal sealed class PostgresConnections : IAsyncDisposable
         }
     }
 
+    /// <summary>A pool as a store makes one for itself, for several stores to share.</summary>
+    internal static NpgsqlDataSource CreateSource(string connectionString) =>
+        NpgsqlDataSource.Create(Complete(connectionString));
+
     private static string Complete(string given)
     {
         var parts = given.StartsWith("postgres://", StringComparison.Ordinal)

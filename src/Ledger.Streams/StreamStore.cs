@@ -298,6 +298,11 @@ public abstract class StreamStore : IStreamStore
         string operation, PageQuery query, CancellationToken cancellationToken) =>
         RunAsync(operation, (store, token) => store.ReadPageCoreAsync(query, token), cancellationToken);
 
+    /// <summary>The last entry ever appended to a stream, or of the store by position; zero for none.</summary>
+    internal ValueTask<EntryId> GetEndAsync(string? stream, bool byPosition, CancellationToken cancellationToken) =>
+        RunAsync(
+            "end", (store, token) => store.GetEndCoreAsync(stream, byPosition, token), cancellationToken);
+
     /// <summary>Says that a subscription listens, so that the store hears of other processes' commits.</summary>
     /// <returns>Disposed when it no longer does.</returns>
     internal virtual IDisposable? Listen() => null;

@@ -1,0 +1,19 @@
+using Ledger.Rpc.V1;
+
+namespace Ledger.Rpc;
+
+/// <summary>A call that ended with a status other than <see cref="RpcCode.Ok"/>; never leaves this project's own.</summary>
+/// <param name="code">How it ended.</param>
+/// <param name="message">A sentence that the caller may read.</param>
+/// <param name="detail">What is known of the error; null for nothing.</param>
+/// <param name="innerException">The error that led to this one, which stays on this side; or null.</param>
+internal sealed class RpcException(
+    RpcCode code, string message, ErrorDetail? detail = null, Exception? innerException = null)
+    : Exception(message, innerException)
+{
+    /// <summary>How the call ended.</summary>
+    public RpcCode Code { get; } = code;
+
+    /// <summary>What is known of the error; null for nothing.</summary>
+    public ErrorDetail? Detail { get; } = detail;
+}

@@ -1,0 +1,132 @@
+using Ledger.Rpc;
+using Ledger.Rpc.V1;
+using Ledger.Server.Identities;
+using Ledger.Streams;
+using Ledger.Streams.Consumers;
+
+namespace Ledger.Server.Services;
+
+/// <summary>Consumers: the lease on one lives as long as its call.</summary>
+public sealed partial class LedgerService
+{
+    /// <summary>Takes the lease on a consumer and hands out its entries.</summary>
+    /// <remarks>
+    /// When the caller says that it is done, the lease is given back; when it goes away without that, what it had out
+    /// counts as an attempt and the lease runs out, as when a process dies.
+    /// </remarks>
+    public async IAsyncEnumerable<ConsumeResponse> ConsumeAsync(
+        IAsyncEnumerable<ConsumeRequest> requests, ServiceCall call)
+    {
+        var name = Require(call, Rights.Admin);
+        await using var reading = requests.GetAsyncEnumerator(call.Token);
+        if (!await reading.MoveNextAsync() || reading.Current.Acquire is not { } acquire)
+        {
+            throw new ArgumentException("The first message of the call acquires a consumer.");
+        }
+
+        var options = OptionsOf(acquire);
+        StreamRules.Consumer(acquire.Name);
+        StreamRules.Filter(options.Filter);
+        var store = await MakeAsync(name, call);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(call.Token, _stopping);
+        var consumer = await GuardAsync(
+            store.AcquireConsumerAsync(acquire.Name, options, over.Token), call.Token);
+        await using var session = new ConsumerSession(consumer);
+        yield return new ConsumeResponse
+        {
+            Number = reading.Current.Number,
+            Acquired = new ConsumeAcquired { Epoch = consumer.Epoch },
+        };
+        session.Start(reading, over.Token);
+        while (await GuardAsync(session.NextAsync(over.Token), call.Token) is { } answer)
+        {
+            yield return answer;
+        }
+    }
+
+    /// <summary>The consumers of the store.</summary>
+    public async Task<ListConsumersResponse> ListConsumersAsync(ListConsumersRequest request, ServiceCall call)
+    {
+        var store = await FindAsync(call, Rights.Admin);
+        var response = new ListConsumersResponse();
+        if (store is not null)
+        {
+            var consumers = await store.ListConsumersAsync(call.Token);
+            response.Consumers.AddRange(consumers.Select(WireConsumers.Of));
+        }
+
+        return response;
+    }
+
+    /// <summary>Lets a consumer begin again after a position.</summary>
+    public async Task<ResetConsumerResponse> ResetConsumerAsync(ResetConsumerRequest request, ServiceCall call)
+    {
+        var name = Require(call, Rights.Admin);
+        StreamRules.Consumer(request.Name);
+        var after = WireEntries.ToPosition(request.After);
+        var store = request.Create
+            ? await MakeAsync(name, call)
+            : await catalog.FindAsync(name, call.Token);
+        return new ResetConsumerResponse
+        {
+            Found = store is not null
+                && await store.ResetConsumerAsync(request.Name, after, request.Create, call.Token),
+        };
+    }
+
+    /// <summary>Decides about a parked entry.</summary>
+    public async Task<ReleaseParkedResponse> ReleaseParkedAsync(ReleaseParkedRequest request, ServiceCall call)
+    {
+        var store = await FindAsync(call, Rights.Admin);
+        StreamRules.Consumer(request.Name);
+        var position = WireEntries.ToPosition(request.Position);
+        return new ReleaseParkedResponse
+        {
+            Found = store is not null
+                && await store.ReleaseParkedAsync(request.Name, position, request.Retry, call.Token),
+        };
+    }
+
+    /// <summary>Forgets a consumer.</summary>
+    public async Task<DropConsumerResponse> DropConsumerAsync(DropConsumerRequest request, ServiceCall call)
+    {
+        var store = await FindAsync(call, Rights.Admin);
+        StreamRules.Consumer(request.Name);
+        return new DropConsumerResponse
+        {
+            Found = store is not null
+                && await store.DropConsumerAsync(request.Name, call.Token),
+        };
+    }
+
+    /// <summary>The store, which is made for who may append to it.</summary>
+    private async ValueTask<StreamStore> MakeAsync(string name, ServiceCall call)
+    {
+        if (await catalog.FindAsync(name, call.Token) is { } found)
+        {
+            return found;
+        }
+
+        Require(call, Rights.Append);
+        return await catalog.OpenAsync(name, call.Token);
+    }
+
+    private static ConsumerOptions OptionsOf(ConsumeAcquire acquire)
+    {
+        var options = new ConsumerOptions
+        {
+            StartAfter = WireEntries.ToPosition(acquire.StartAfter),
+            Filter = WireEntries.ToFilter(acquire.Filter),
+        };
+        return options with
+        {
+            LeaseDuration = acquire.LeaseMs == 0 ? options.LeaseDuration : WireConsumers.ToDuration(acquire.LeaseMs),
+            Window = acquire.Window == 0 ? options.Window : acquire.Window,
+            AttemptsMax = acquire.AttemptsMax == 0 ? options.AttemptsMax : acquire.AttemptsMax,
+            RetryDelayMin = acquire.HasRetryMinMs
+                ? WireConsumers.ToDuration(acquire.RetryMinMs) : options.RetryDelayMin,
+            RetryDelayMax = acquire.HasRetryMaxMs
+                ? WireConsumers.ToDuration(acquire.RetryMaxMs) : options.RetryDelayMax,
+        };
+    }
+}

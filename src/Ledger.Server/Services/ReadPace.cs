@@ -1,0 +1,28 @@
+namespace Ledger.Server.Services;
+
+/// <summary>How many entries of a store are read at once, so that a page of large ones does not fill the memory.</summary>
+/// <remarks>A guess from what was read before: entries of one store resemble each other. Races only blur it.</remarks>
+internal sealed class ReadPace
+{
+    private const int AtOnceBytesMax = 8 << 20;
+    private const int AtOnceMax = 500;
+    private const long FirstGuessBytes = AtOnceBytesMax / AtOnceMax;
+
+    private long _entryBytes = FirstGuessBytes;
+
+    /// <summary>Entries to read now, 1 or more.</summary>
+    public int EntriesNow => (int)Math.Clamp(AtOnceBytesMax / Volatile.Read(ref _entryBytes), 1, AtOnceMax);
+
+    /// <summary>Learns from a page.</summary>
+    public void Learn(long entries, long sizeBytes)
+    {
+        if (entries > 0)
+        {
+            var before = Volatile.Read(ref _entryBytes);
+            var now = Math.Max(1, sizeBytes / entries);
+
+            // Growth counts at once, shrinking slowly.
+            Volatile.Write(ref _entryBytes, now > before ? now : Math.Max(FirstGuessBytes, (before + now) / 2));
+        }
+    }
+}
