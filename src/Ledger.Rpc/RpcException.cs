@@ -2,7 +2,7 @@ using Ledger.Rpc.V1;
 
 namespace Ledger.Rpc;
 
-/// <summary>A call that ended with a status other than <see cref="RpcCode.Ok"/>; never leaves this project's own.</summary>
+/// <summary>A call that ended otherwise than <see cref="RpcCode.Ok"/>; never leaves this project's own.</summary>
 /// <param name="code">How it ended.</param>
 /// <param name="message">A sentence that the caller may read.</param>
 /// <param name="detail">What is known of the error; null for nothing.</param>

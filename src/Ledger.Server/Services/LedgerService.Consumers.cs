@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Ledger.Rpc;
 using Ledger.Rpc.V1;
 using Ledger.Server.Identities;
@@ -97,6 +98,49 @@ public sealed partial class LedgerService
             Found = store is not null
                 && await store.DropConsumerAsync(request.Name, call.Token),
         };
+    }
+
+    /// <summary>Looks at a consumer's state, or writes it when it is still the expected one.</summary>
+    public async Task<UpdateConsumerResponse> UpdateConsumerAsync(UpdateConsumerRequest request, ServiceCall call)
+    {
+        var name = Require(call, Rights.Admin);
+        StreamRules.Consumer(request.Name);
+        if (request.HasState)
+        {
+            CheckState(request.State);
+        }
+
+        var (write, state) = (request.Write, request.HasState ? request.State : null);
+        var expected = request.HasExpected ? request.Expected : null;
+        var store = await MakeAsync(name, call);
+        return await store.UpdateConsumerCoreAsync(
+            request.Name,
+            (now, nowMs) =>
+            {
+                var isDone = write && now == expected;
+                var response = new UpdateConsumerResponse { Done = isDone, NowMs = nowMs };
+                if ((isDone ? state : now) is { } text)
+                {
+                    response.State = text;
+                }
+
+                return new ConsumerUpdate<UpdateConsumerResponse>(
+                    isDone ? state : null, isDone && state is null && now is not null, response);
+            },
+            call.Token);
+    }
+
+    // What others read must be one: a state that cannot be read would stop them.
+    private static void CheckState(string text)
+    {
+        try
+        {
+            ConsumerState.Parse(text);
+        }
+        catch (JsonException error)
+        {
+            throw new ArgumentException("The state of a consumer is not one.", error);
+        }
     }
 
     /// <summary>The store, which is made for who may append to it.</summary>

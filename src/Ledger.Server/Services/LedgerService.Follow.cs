@@ -32,6 +32,31 @@ public sealed partial class LedgerService
         return FollowAsync(name, (store, token) => store.SubscribeAllAsync(after, filter, token), call.Token);
     }
 
+    /// <summary>Says that something was committed to the store: at once, and after each commit.</summary>
+    public IAsyncEnumerable<WatchStoreResponse> WatchStoreAsync(WatchStoreRequest request, ServiceCall call) =>
+        WatchAsync(Require(call, Rights.Read), call.Token);
+
+    private async IAsyncEnumerable<WatchStoreResponse> WatchAsync(
+        string name, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping);
+        yield return new WatchStoreResponse();
+        var store = await GuardAsync(catalog.WaitAsync(name, over.Token), cancellationToken);
+        using var listening = store.Listen();
+        while (true)
+        {
+            var seen = store.Committed.Version;
+            yield return new WatchStoreResponse();
+            await GuardAsync(WaitAsync(store, seen, over.Token), cancellationToken);
+        }
+
+        static async ValueTask<bool> WaitAsync(StreamStore store, long seen, CancellationToken token)
+        {
+            await store.Committed.WaitAsync(seen, token);
+            return true;
+        }
+    }
+
     private async IAsyncEnumerable<SubscribeResponse> FollowAsync(
         string name, Func<StreamStore, CancellationToken, IAsyncEnumerable<StreamItem<Entry>>> follow,
         [EnumeratorCancellation] CancellationToken cancellationToken)

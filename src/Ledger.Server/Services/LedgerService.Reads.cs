@@ -24,7 +24,7 @@ public sealed partial class LedgerService
         var options = request.Options ?? new Rpc.V1.ReadOptions();
         var page = await ReadPageAsync(
             store, "read", QueryOf(options) with { Stream = request.Stream }, options.Limit, options.Page, call.Token);
-        var response = new ReadResponse { More = page.More, End = page.End };
+        var response = new ReadResponse { More = page.More };
         response.Entries.AddRange(page.Entries);
         return response;
     }
@@ -42,7 +42,7 @@ public sealed partial class LedgerService
         };
         StreamRules.Filter(query.Filter);
         var page = await ReadPageAsync(store, "read_all", query, request.Limit, request.Page, call.Token);
-        var response = new ReadResponse { More = page.More, End = page.End };
+        var response = new ReadResponse { More = page.More };
         response.Entries.AddRange(page.Entries);
         return response;
     }
@@ -70,7 +70,7 @@ public sealed partial class LedgerService
             IsFullText = request.FullText,
         };
         var page = await ReadPageAsync(store, "search", query, options.Limit, options.Page, call.Token);
-        var response = new SearchResponse { More = page.More, End = page.End };
+        var response = new SearchResponse { More = page.More };
         response.Entries.AddRange(page.Entries);
         return response;
     }
@@ -108,7 +108,7 @@ public sealed partial class LedgerService
         };
     }
 
-    /// <summary>What is known of a stream; "0" for the ends of one that is emptied, nothing for an unknown one.</summary>
+    /// <summary>What is known of a stream; "0" for the ends of an emptied one, nothing for an unknown one.</summary>
     public async Task<StatResponse> StatAsync(StatRequest request, ServiceCall call)
     {
         var store = await FindAsync(call, Rights.Read);
@@ -123,6 +123,20 @@ public sealed partial class LedgerService
             LastId = info.Last?.ToString() ?? "0",
             End = info.End.ToString(),
         };
+    }
+
+    /// <summary>Where a stream or the store ends.</summary>
+    public async Task<GetEndResponse> GetEndAsync(GetEndRequest request, ServiceCall call)
+    {
+        var store = await FindAsync(call, Rights.Read);
+        if (request.Stream.Length > 0)
+        {
+            StreamRules.Stream(request.Stream);
+        }
+
+        var end = store is null ? default : await store.GetEndAsync(
+            request.Stream.Length == 0 ? null : request.Stream, request.ByPosition, call.Token);
+        return new GetEndResponse { End = end.ToString() };
     }
 
     /// <summary>Names of streams, emptied ones included unless they are not wanted.</summary>
@@ -186,7 +200,7 @@ public sealed partial class LedgerService
     {
         if (store is null)
         {
-            return new Page([], false, "");
+            return new Page([], false);
         }
 
         limit = limit <= 0 ? LimitDefault : limit;
@@ -205,7 +219,7 @@ public sealed partial class LedgerService
                 sizeBytes += message.CalculateSize() + 8;
                 if (sizeBytes > PageBytesMax && entries.Count > 0)
                 {
-                    return await CutAsync(store, query, entries, cancellationToken);
+                    return new Page(entries, true);
                 }
 
                 entries.Add(message);
@@ -214,27 +228,15 @@ public sealed partial class LedgerService
             pace.Learn(read.Count, sizeBytes - before);
             if (read.Count < step.Limit)
             {
-                return new Page(entries, false, "");
+                return new Page(entries, false);
             }
 
             var last = query.ByPosition ? EntryId.Of(read[^1].Position.GetValueOrDefault().Value) : read[^1].Id;
             query = query.Descending ? query with { Before = last } : query with { After = last };
         }
 
-        return wanted < limit
-            ? await CutAsync(store, query, entries, cancellationToken)
-            : new Page(entries, false, "");
+        return new Page(entries, wanted < limit);
     }
 
-    // Where the reading is to end, for who goes on with it: what is appended meanwhile is the next reading's.
-    private static async ValueTask<Page> CutAsync(
-        StreamStore store, PageQuery query, List<WireEntry> entries, CancellationToken cancellationToken)
-    {
-        var end = query.Descending || query.Through is not null
-            ? query.Through
-            : await store.GetEndAsync(query.Stream, query.ByPosition, cancellationToken);
-        return new Page(entries, true, end?.ToString() ?? "");
-    }
-
-    private sealed record Page(List<WireEntry> Entries, bool More, string End);
+    private sealed record Page(List<WireEntry> Entries, bool More);
 }

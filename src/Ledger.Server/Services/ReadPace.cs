@@ -1,6 +1,6 @@
 namespace Ledger.Server.Services;
 
-/// <summary>How many entries of a store are read at once, so that a page of large ones does not fill the memory.</summary>
+/// <summary>How many entries of a store are read at once, so that large ones do not fill the memory.</summary>
 /// <remarks>A guess from what was read before: entries of one store resemble each other. Races only blur it.</remarks>
 internal sealed class ReadPace
 {

@@ -235,6 +235,11 @@ public sealed class LedgerServiceTests(ServiceFixture fixture) : IClassFixture<S
         ("ReadAll", Rights.Read, (service, call) => service.ReadAllAsync(new(), call)),
         ("Find", Rights.Read, (service, call) => service.FindAsync(new FindRequest { Id = id }, call)),
         ("GetStore", Rights.Read, (service, call) => service.GetStoreAsync(new(), call)),
+        ("GetEnd", Rights.Read, (service, call) => service.GetEndAsync(new() { Stream = stream }, call)),
+        ("WatchStore", Rights.Read, async (service, call) =>
+            await service.WatchStoreAsync(new(), call).FirstAsync()),
+        ("UpdateConsumer", Rights.Admin, (service, call) =>
+            service.UpdateConsumerAsync(new() { Name = "c" }, call)),
         ("Subscribe", Rights.Read, async (service, call) =>
             await service.SubscribeAsync(new() { Stream = stream }, call).FirstAsync()),
         ("SubscribeAll", Rights.Read, async (service, call) =>
@@ -256,7 +261,8 @@ public sealed class LedgerServiceTests(ServiceFixture fixture) : IClassFixture<S
             service.ReleaseParkedAsync(new() { Name = "c", Position = 1 }, call)),
         ("DropConsumer", Rights.Admin, (service, call) => service.DropConsumerAsync(new() { Name = "c" }, call)),
         ("Consume", Rights.Admin, async (service, call) => await service.ConsumeAsync(
-            new[] { new ConsumeRequest { Acquire = new() { Name = "c", LeaseMs = 10 } } }.ToAsyncEnumerable(), call).FirstAsync()),
+            new[] { new ConsumeRequest { Acquire = new() { Name = "c", LeaseMs = 10 } } }.ToAsyncEnumerable(), call)
+            .FirstAsync()),
     ];
 
     private static async Task<RpcException?> RefusalAsync(Func<Task> attempt)
