@@ -18,6 +18,7 @@ internal sealed class LogRecovery
     private readonly uint[] _laterNumbers;
     private readonly uint _lastNumber;
     private readonly List<LogMark> _unflushed = [];
+    private int _unflushedMax = 4096; // Above it, those that proved to be on disk are left out.
     private LogMark _end;
     private long _flushedTo;
     private long _records;
@@ -153,9 +154,11 @@ internal sealed class LogRecovery
             _end = new LogMark(_end.Position + record.Header.RecordSizeBytes, record.Checksum);
             _index.Apply(items, record.Header.Position + RecordHeader.SizeBytes, _end);
             _records++;
-            if (_unflushed.Count > 4096)
+            if (_unflushed.Count > _unflushedMax)
             {
+                // So that a long tail which nobody flushed is not looked through again for each of its records.
                 _unflushed.RemoveAll(mark => mark.Position < _flushedTo);
+                _unflushedMax = Math.Max(_unflushedMax, 2 * _unflushed.Count);
             }
         }
     }
