@@ -18,7 +18,7 @@ internal sealed class SqliteWatch(
     : IAsyncDisposable
 {
     private static readonly TimeSpan IdleInterval = TimeSpan.FromSeconds(1);
-    private static readonly int[] RepeatsMs = [0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 4, 8, 16, 32, 64];
+    private static readonly int[] RepeatsMs = [1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 4, 8, 16, 32, 64];
 
     private readonly Lock _gate = new();
     private readonly AsyncSignal _fileChanged = new();
@@ -92,54 +92,39 @@ internal sealed class SqliteWatch(
 
     private async ValueTask CheckUntilAsync(RelationalSession session, CancellationToken cancellationToken)
     {
+        // As after a sign: right after the start commits can happen of which the watcher does not tell yet.
         var version = -1L;
-        var isFirst = true;
+        var repeats = 0;
         while (true)
         {
             var seen = _fileChanged.Version;
-            foreach (var delayMs in RepeatsMs)
+            var now = await session.FindAsync(
+                "PRAGMA data_version", [], row => row.GetInt64(0), cancellationToken);
+            Checks++;
+            if (now != version)
             {
-                if (delayMs > 0)
-                {
-                    await runtime.Delay(TimeSpan.FromMilliseconds(delayMs), cancellationToken);
-                }
-
-                var now = await session.FindAsync(
-                    "PRAGMA data_version", [], row => row.GetInt64(0), cancellationToken);
-                Checks++;
-                if (now != version)
-                {
-                    version = now;
-                    committed.Pulse();
-                    break;
-                }
-
-                if (_isIdle && seen == _seenIdle)
-                {
-                    break;
-                }
+                // Not the end of the repeats: a commit that begins the log anew shows itself twice, and only the second
+                // time with its entries, when the sign is long over.
+                version = now;
+                committed.Pulse();
             }
 
-            // Right after the start commits can happen of which the watcher does not tell yet.
-            await WaitAsync(isFirst ? seen - 1 : seen, cancellationToken);
-            isFirst = false;
+            var delay = repeats < RepeatsMs.Length ? TimeSpan.FromMilliseconds(RepeatsMs[repeats++]) : IdleInterval;
+            if (await IsSignBeforeAsync(delay, seen, cancellationToken))
+            {
+                repeats = 0;
+            }
         }
     }
 
-    // True when the last wait ended without a sign from the directory, and what had been seen until then: a sign may
-    // come in between.
-    private bool _isIdle;
-    private long _seenIdle;
-
-    private async ValueTask WaitAsync(long seen, CancellationToken cancellationToken)
+    private async ValueTask<bool> IsSignBeforeAsync(TimeSpan delay, long seen, CancellationToken cancellationToken)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var changed = _fileChanged.WaitAsync(seen, over.Token).AsTask();
-        var idle = runtime.Delay(IdleInterval, over.Token);
-        _isIdle = await Task.WhenAny(changed, idle) == idle;
-        _seenIdle = seen;
+        var late = runtime.Delay(delay, over.Token);
+        var isSign = await Task.WhenAny(changed, late) == changed;
         over.Cancel();
-        foreach (var task in new[] { changed, idle })
+        foreach (var task in new[] { changed, late })
         {
             try
             {
@@ -152,6 +137,7 @@ internal sealed class SqliteWatch(
         }
 
         cancellationToken.ThrowIfCancellationRequested();
+        return isSign;
     }
 
     private FileSystemWatcher? StartWatcher()

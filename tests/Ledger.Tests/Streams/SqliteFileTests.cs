@@ -259,6 +259,32 @@ public sealed class SqliteFileTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_another_connection_commits_is_heard_by_its_sign_and_not_by_the_check_of_each_second()
+    {
+        // Enough for the log to begin anew a few times: a checkpoint comes about every hundred appends.
+        const int Appends = 250;
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        var writing = await OpenAsync();
+        await writing.EnsureCreatedAsync(limit.Token);
+        var system = LedgerRuntime.CreateSystem();
+        var following = new SqliteStreamStore(
+            new() { DataSource = _file.Path, Store = "orders" },
+            new LedgerRuntime(
+                new SchedulerWithoutSeconds(system.Scheduler), system.Time, system.Random, system.Files,
+                system.Network));
+        _opened.Add(following);
+        await using var items = following.SubscribeAllAsync(cancellationToken: limit.Token).GetAsyncEnumerator();
+        await items.MoveNextAsync();
+
+        for (var n = 1; n <= Appends; n++)
+        {
+            await writing.AppendAsync("s", New("more"), cancellationToken: limit.Token);
+            await items.MoveNextAsync();
+            Assert.Equal(n, Assert.IsType<EntryItem<Entry>>(items.Current).Entry.Position!.Value.Value);
+        }
+    }
+
+    [Fact]
     public async Task Words_can_be_indexed_later_and_stay_indexed()
     {
         var words = new SearchOptions { Mode = SearchMode.FullText };
@@ -288,5 +314,21 @@ public sealed class SqliteFileTests : IAsyncLifetime
         });
         _opened.Add(store);
         return new(store);
+    }
+
+    /// <summary>Delays of a second and more never end.</summary>
+    private sealed class SchedulerWithoutSeconds(IScheduler inner) : IScheduler
+    {
+        public bool IsEntered => inner.IsEntered;
+
+        public void Post(Action continuation) => inner.Post(continuation);
+
+        public ValueTask<TResult> Offload<TState, TResult>(Func<TState, TResult> work, TState state) =>
+            inner.Offload(work, state);
+
+        public ValueTask Linger(TimeSpan bound, Func<bool> condition) => inner.Linger(bound, condition);
+
+        public Task Delay(TimeSpan delay, CancellationToken cancellationToken) => inner.Delay(
+            delay < TimeSpan.FromSeconds(1) ? delay : Timeout.InfiniteTimeSpan, cancellationToken);
     }
 }
