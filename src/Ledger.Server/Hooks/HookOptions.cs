@@ -22,7 +22,9 @@ public sealed record HookOptions
     /// <summary>The store whose entries are posted.</summary>
     public required string Store { get; init => field = Checked(value); }
 
-    /// <summary>Where to; <c>http</c> or <c>https</c>, without user and fragment.</summary>
+    /// <summary>
+    /// Where to, without user and fragment: <c>https</c>, or <c>http</c> with <see cref="AllowPrivate"/>.
+    /// </summary>
     public required Uri Url { get; init => field = Checked(value); }
 
     /// <summary>The stream whose entries are posted; null for all of the store's.</summary>
@@ -93,6 +95,12 @@ public sealed record HookOptions
         if (SecondSecret is not null && Secret is null)
         {
             throw Wrong($"Hook '{Name}' has a second secret, but no first one.");
+        }
+
+        if (Url.Scheme == Uri.UriSchemeHttp && !AllowPrivate)
+        {
+            throw Wrong(
+                $"Hook '{Name}' would post in clear text: its address begins with https, unless allow_private is set.");
         }
 
         if ((CaFile is not null || InsecureSkipVerify) && Url.Scheme != Uri.UriSchemeHttps)

@@ -57,6 +57,12 @@ public sealed record ConsumerOptions
     public bool DeathCounts { get; init; } = true;
 }
 
+/// <summary>What a consumer has before it.</summary>
+/// <param name="Pending">Entries that were read and are not done, at most its window.</param>
+/// <param name="Parked">Entries that are parked.</param>
+/// <param name="OldestCreatedAt">When the first of the pending ones was appended; null when there are none.</param>
+internal sealed record ConsumerBacklog(int Pending, int Parked, DateTimeOffset? OldestCreatedAt);
+
 /// <summary>What follows from a failed attempt.</summary>
 public sealed record DeliveryFailure
 {

@@ -27,6 +27,7 @@ public sealed partial class StreamConsumer : IAsyncDisposable
 
     // The store's commits that were heard of before the last page that was not full; null when there may be more.
     private long? _readOutAt;
+    private ConsumerBacklog _backlog;
     private Task _renewal = Task.CompletedTask;
     private LeaseLostException? _leaseLost;
     private bool _isDisposed;
@@ -35,6 +36,7 @@ public sealed partial class StreamConsumer : IAsyncDisposable
     {
         (_store, Name, _options, _state) = (store, name, options, state);
         (_touchedMax, _heldUntilMs) = (state.Read, state.UntilMs);
+        _backlog = new ConsumerBacklog(0, state.Parked.Count, null);
         _clockAheadMs = nowMs - store.Runtime.WallClockMs();
         _listening = store.Listen();
     }
@@ -44,6 +46,9 @@ public sealed partial class StreamConsumer : IAsyncDisposable
 
     /// <summary>The number of this lease.</summary>
     public long Epoch => _state.Epoch;
+
+    /// <summary>What was read and is not done; may be asked at any time.</summary>
+    internal ConsumerBacklog Backlog => Volatile.Read(ref _backlog);
 
     /// <summary>Cancelled when the lease is lost.</summary>
     public CancellationToken Lost => _lost.Token;
@@ -293,6 +298,7 @@ public sealed partial class StreamConsumer : IAsyncDisposable
         }
 
         _state.Pending.RemoveAll(pending => !_entries.ContainsKey(pending.Position));
+        NoteBacklog();
     }
 
     /// <summary>Reads further entries when there is room; false when there were none.</summary>
@@ -328,8 +334,12 @@ public sealed partial class StreamConsumer : IAsyncDisposable
         }
 
         _readOutAt = page.Count == 0 ? committed : null;
+        NoteBacklog();
         return page.Count > 0;
     }
+
+    private void NoteBacklog() => Volatile.Write(ref _backlog, new ConsumerBacklog(
+        _state.Pending.Count, _state.Parked.Count, _entries.Count == 0 ? null : _entries.First().Value.CreatedAt));
 
     private bool IsReady(ConsumerState.PendingState pending) => !pending.IsInFlight && pending.NotBeforeMs <= NowMs;
 
@@ -453,6 +463,8 @@ public sealed partial class StreamConsumer : IAsyncDisposable
             {
                 end(pending);
             }
+
+            NoteBacklog();
         }
 
         await SaveAsync(cancellationToken);
