@@ -8,7 +8,7 @@ internal static class ConfigurationEnvironment
     // Read by the command line or by the tests, and no keys of the configuration.
     private static readonly string[] Others = ["LEDGER_DATA", "LEDGER_NIGHTLY", "LEDGER_TEST_CACHE"];
 
-    /// <summary>A key's name in the environment: <c>LEDGER_</c> and its path in capitals, joined by <c>__</c>.</summary>
+    /// <summary>A key's name in the environment: <c>LEDGER_</c> and its path in capitals, joined by <c>__</c></summary>
     public static string NameOf(string path) =>
         Prefix + path.ToUpperInvariant().Replace(".", "__", StringComparison.Ordinal);
 
