@@ -4,7 +4,6 @@ using System.Text;
 using System.Text.Json;
 using Ledger.Cli.Streams;
 using Ledger.Cli.Terminal;
-using Ledger.Codecs;
 using Ledger.Streams;
 
 namespace Ledger.Cli.Commands;
@@ -60,7 +59,7 @@ internal static class StreamAppendCommand
                     Metadata = EntryOptions.PairsOf(context, metadata),
                     Tags = context.Parse.GetValue(tags)!,
                     SchemaVersion = context.Parse.GetValue(version),
-                    SearchText = TextOf(content),
+                    SearchText = PayloadText.Of(content),
                 },
                 EndOf(context, end), context.Token);
             Print(context.Output, result.Entries[0]);
@@ -98,23 +97,6 @@ internal static class StreamAppendCommand
         else if (!entry.IsDuplicate)
         {
             output.Line(entry.Id.ToString());
-        }
-    }
-
-    private static string? TextOf(ReadOnlyMemory<byte> payload) =>
-        JsonText.Of(payload.Span) ?? (IsJson(payload) || !ByteFormats.IsText(payload.Span) || payload.IsEmpty
-            ? null : Encoding.UTF8.GetString(payload.Span).Replace('\0', ' '));
-
-    private static bool IsJson(ReadOnlyMemory<byte> payload)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(payload);
-            return true;
-        }
-        catch (JsonException)
-        {
-            return false;
         }
     }
 
@@ -165,7 +147,7 @@ internal static class StreamAppendCommand
                 _ when context.ValueFormat != ByteFormat.Utf8 => context.ValueFormat.Parse(text, "payload"),
                 _ => Encoding.UTF8.GetBytes($"\"{JsonEncodedText.Encode(text, Relaxed)}\""),
             };
-            return !isJson || IsJson(payload)
+            return !isJson || PayloadText.IsJson(payload)
                 ? payload : throw CliException.Usage("--json says that the payload is JSON, and it is not.");
         }
 

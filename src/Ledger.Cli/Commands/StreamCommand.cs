@@ -24,6 +24,7 @@ internal static class StreamCommand
             .Concat(StreamListCommands.Create(common, store))
             .Concat(StreamChangeCommands.Create(common, store))
             .Concat(StreamFollowCommands.Create(common, store))
+            .Concat(StreamTransferCommands.Create(common, store))
             .Prepend(StreamAppendCommand.Create(common, store)))
         {
             group.Add(command);

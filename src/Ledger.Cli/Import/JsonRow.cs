@@ -20,16 +20,16 @@ internal readonly record struct JsonRow(byte[] Key, ReadOnlyMemory<byte> Value)
     /// <exception cref="FormatException">It is something else; the message says what, as a clause.</exception>
     public static JsonRow Parse(ReadOnlyMemory<byte> line)
     {
-        using var document = ParseObject(line);
+        using var document = JsonMembers.ParseObject(line);
         var row = document.RootElement;
-        var key = TextOf(row, "key", required: true)!;
+        var key = row.Text("key", required: true)!;
         var value = row.TryGetProperty("value", out var element) && element.ValueKind != JsonValueKind.Null
             ? element
             : throw new FormatException("it has no \"value\"");
         return new JsonRow(
-            Checked(Decode(key, TextOf(row, "key_encoding", required: false), "key")),
+            Checked(Decode(key, row.Text("key_encoding"), "key")),
             value.ValueKind == JsonValueKind.String
-                ? Decode(StringOf(value, "value"), TextOf(row, "encoding", required: false), "value")
+                ? Decode(value.String("value"), row.Text("encoding"), "value")
                 : ToCompact(value));
     }
 
@@ -37,7 +37,7 @@ internal readonly record struct JsonRow(byte[] Key, ReadOnlyMemory<byte> Value)
     /// <exception cref="FormatException">It is something else; the message says what, as a clause.</exception>
     public static JsonRow Parse(ReadOnlyMemory<byte> line, string keyField)
     {
-        using var document = ParseObject(line);
+        using var document = JsonMembers.ParseObject(line);
         var row = document.RootElement;
         if (!row.TryGetProperty(keyField, out var key))
         {
@@ -46,57 +46,11 @@ internal readonly record struct JsonRow(byte[] Key, ReadOnlyMemory<byte> Value)
 
         var text = key.ValueKind switch
         {
-            JsonValueKind.String => StringOf(key, keyField),
+            JsonValueKind.String => key.String(keyField),
             JsonValueKind.Number => key.GetRawText(),
             _ => throw new FormatException($"its \"{keyField}\" is neither a string nor a number"),
         };
         return new JsonRow(Checked(Encoding.UTF8.GetBytes(text)), ToCompact(row));
-    }
-
-    private static JsonDocument ParseObject(ReadOnlyMemory<byte> line)
-    {
-        JsonDocument document;
-        try
-        {
-            document = JsonDocument.Parse(line);
-        }
-        catch (JsonException error)
-        {
-            throw new FormatException("it is not JSON", error);
-        }
-
-        if (document.RootElement.ValueKind == JsonValueKind.Object)
-        {
-            return document;
-        }
-
-        document.Dispose();
-        throw new FormatException("it is JSON, but not an object");
-    }
-
-    private static string? TextOf(JsonElement row, string name, bool required)
-    {
-        if (!row.TryGetProperty(name, out var element))
-        {
-            return required ? throw new FormatException($"it has no \"{name}\"") : null;
-        }
-
-        return element.ValueKind == JsonValueKind.String
-            ? StringOf(element, name)
-            : throw new FormatException($"its \"{name}\" is not a string");
-    }
-
-    private static string StringOf(JsonElement element, string name)
-    {
-        try
-        {
-            return element.GetString()!;
-        }
-        catch (InvalidOperationException error)
-        {
-            // A lone surrogate, written as an escape: JSON allows it, text does not.
-            throw new FormatException($"its \"{name}\" is not valid text", error);
-        }
     }
 
     private static byte[] Decode(string text, string? encoding, string name)

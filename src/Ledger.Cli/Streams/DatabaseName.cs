@@ -30,7 +30,7 @@ internal sealed record DatabaseName(DatabaseKind Kind, string Address)
         if (name is null)
         {
             // What was given is not repeated: it may have a password in it.
-            result.AddError($"--db is {Form}, and nothing else.");
+            result.AddError($"{(result.Parent as OptionResult)?.Option.Name} is {Form}, and nothing else.");
         }
 
         return name;

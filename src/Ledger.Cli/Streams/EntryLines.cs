@@ -57,8 +57,13 @@ internal static class EntryLines
         }
     }
 
-    // The generated struct of the original's protocol: snake case, and what is empty is left out.
-    private static void WriteMembers(Utf8JsonWriter json, Entry entry)
+    /// <summary>
+    /// The generated struct of the original's protocol: snake case, and what is empty is left out.
+    /// </summary>
+    /// <param name="json">In an object.</param>
+    /// <param name="entry">The entry.</param>
+    /// <param name="withSource">Whether its source id is written, which the original's lines do not have.</param>
+    public static void WriteMembers(Utf8JsonWriter json, Entry entry, bool withSource = false)
     {
         json.WriteString("id", entry.Id.ToString());
         json.WriteString("stream", entry.Stream);
@@ -69,6 +74,7 @@ internal static class EntryLines
 
         WriteText(json, "order_key", entry.OrderKey);
         WriteText(json, "dedup_key", entry.DedupKey);
+        WriteText(json, "source_id", withSource ? entry.SourceId : null);
         json.WriteNumber("schema_version", entry.SchemaVersion);
         WritePairs(json, "metadata", entry.Metadata);
         if (entry.Tags.Count > 0)

@@ -79,7 +79,8 @@ internal sealed class StoreOptions
                 new() { ConnectionString = database.Address, Store = store, CreateIfMissing = create });
     }
 
-    private static string SentenceOf(ArgumentException error)
+    /// <summary>What the exception says, without what the platform adds for programmers.</summary>
+    public static string SentenceOf(ArgumentException error)
     {
         // Without what the platform adds for programmers: the parameter's name, and the value on a line of its own.
         var sentence = error.Message.Split('\n')[0].TrimEnd('\r');
