@@ -4,6 +4,7 @@ using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
 using Ledger.Cli.Commands;
+using Ledger.Cli.Daemons;
 using Ledger.Cli.Terminal;
 
 namespace Ledger.Cli;
@@ -63,6 +64,7 @@ internal static class CommandLine
     private static RootCommand Create()
     {
         var common = new CommonOptions();
+        var server = new ServerOptions();
         var root = new RootCommand("Local-first storage: pages that work offline, and streams of what was done.")
         {
             PageCommand.Create(common),
@@ -71,10 +73,21 @@ internal static class CommandLine
             SyncCommand.Create(common),
             VerifyCommand.Create(common),
             DemoCommand.Create(common),
+            KeyCommand.Create(common, server),
             common.Data,
             common.Output,
             common.Json,
         };
+        foreach (var command in DaemonCommands.Create(common, server))
+        {
+            root.Add(command);
+        }
+
+        foreach (var option in server.All)
+        {
+            root.Add(option);
+        }
+
         foreach (var help in root.Options.OfType<HelpOption>())
         {
             help.Action = new ExampleHelp((SynchronousCommandLineAction)help.Action!);

@@ -1,6 +1,8 @@
 using Ledger.Objects;
 using Ledger.Pages;
 using Ledger.Runtime;
+using Ledger.Server.Configuration;
+using Ledger.Server.Hosting;
 using Ledger.Streams;
 using Ledger.Sync;
 
@@ -40,6 +42,10 @@ internal static class ErrorTable
 
     private static CliException Of(LedgerException error) => error switch
     {
+        ConfigurationException => new(
+            ExitCodes.Failed, error.Message, "Correct it there; 'ledger start --help' says where it is.", error),
+        DaemonException => new(
+            ExitCodes.Unavailable, error.Message, "Choose another address, or end what has it.", error),
         StoreUnavailableException unavailable =>
             new(ExitCodes.Unavailable, error.Message, HintOf(unavailable.Reason), error),
         FormatTooNewException => new(ExitCodes.Unavailable, error.Message, "Nothing was changed.", error),

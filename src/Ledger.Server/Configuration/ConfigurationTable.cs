@@ -6,11 +6,14 @@ internal static class ConfigurationTable
     private const double Day = 24 * 60 * 60;
     private const double Mebibyte = 1 << 20;
 
-    private static readonly Dictionary<string, ConfigurationKey> ByPath =
-        Keys().ToDictionary(key => key.Path, StringComparer.Ordinal);
+    /// <summary>What stands before the keys of the keys file, which is read in the same way.</summary>
+    public const string KeysFilePrefix = "keys_file:";
 
-    /// <summary>The keys.</summary>
-    public static IReadOnlyCollection<ConfigurationKey> All => ByPath.Values;
+    private static readonly Dictionary<string, ConfigurationKey> ByPath =
+        Keys().Concat(KeysFile()).ToDictionary(key => key.Path, StringComparer.Ordinal);
+
+    /// <summary>The keys of the configuration.</summary>
+    public static IReadOnlyList<ConfigurationKey> All { get; } = [.. Keys()];
 
     /// <summary>A key by its path, or null.</summary>
     public static ConfigurationKey? Find(string path) => ByPath.GetValueOrDefault(path);
@@ -201,6 +204,18 @@ internal static class ConfigurationTable
         new("telemetry.interval", ValueKind.Duration, "60s", "How often metrics are sent.") { Min = 0.1, Max = Day },
         new("telemetry.stream_names", ValueKind.Flag, "false",
             "Name streams in metrics too; with many streams that is expensive where they are kept."),
+    ];
+
+    private static IEnumerable<ConfigurationKey> KeysFile() =>
+    [
+        new(KeysFilePrefix + "keys", ValueKind.Sections, "", "The keys."),
+        new(KeysFilePrefix + "keys[].name", ValueKind.Text, "", "What it is called."),
+        new(KeysFilePrefix + "keys[].hash", ValueKind.Text, "", "sha256: and the digits.") { IsSecret = true },
+        new(KeysFilePrefix + "keys[].created", ValueKind.Text, "", "When it was made."),
+        new(KeysFilePrefix + "keys[].rights", ValueKind.Texts, "", "read, append, admin or all."),
+        new(KeysFilePrefix + "keys[].stores", ValueKind.Texts, "", "The stores that it may use; none is all."),
+        new(KeysFilePrefix + "keys[].user", ValueKind.Text, "", "Whose it is."),
+        new(KeysFilePrefix + "keys[].applications", ValueKind.Texts, "", "The applications; none is all."),
     ];
 
     private static IEnumerable<ConfigurationKey> Later() =>

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text;
 
 namespace Ledger.Server.Configuration;
@@ -42,9 +41,6 @@ internal static class ConfigurationTemplate
 
         return text.ToString();
     }
-
-    /// <summary>A new random key: 32 bytes, which no search can find.</summary>
-    public static string NewKey() => "lk_" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
 
     private static void OpenSection(StringBuilder text, ref string section, string parent)
     {

@@ -39,6 +39,16 @@ internal sealed record LoadedConfiguration(
         return new LoadedConfiguration(options, warnings, path, values);
     }
 
+    /// <summary>The keys whose values differ from an earlier reading's; of hooks only that they may.</summary>
+    public IReadOnlyList<string> ChangesFrom(LoadedConfiguration earlier) =>
+    [
+        .. ConfigurationTable.All
+            .Where(key => key.Kind is not (ValueKind.Later or ValueKind.Sections)
+                && !key.Path.Contains("[]", StringComparison.Ordinal) && !Values.IsSame(earlier.Values, key.Path))
+            .Select(key => key.Path),
+        .. Options.Hooks.SequenceEqual(earlier.Options.Hooks) ? (IEnumerable<string>)[] : ["hooks"],
+    ];
+
     /// <summary>Reads the file again for a daemon that goes on running.</summary>
     /// <param name="environment">Names and values.</param>
     /// <exception cref="ConfigurationException">It cannot be used, or changes what takes a restart.</exception>

@@ -1,0 +1,197 @@
+using System.Text;
+using Google.Protobuf;
+using Google.Protobuf.Reflection;
+using Ledger.Rpc;
+using Ledger.Rpc.V1;
+using Ledger.Server.Hosting;
+using Ledger.Server.Identities;
+using Ledger.Server.Logging;
+using Ledger.Server.Services;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Ledger.Server.Gateway;
+
+/// <summary>The service as HTTP/JSON: the routes of the original, and subscriptions as server-sent events.</summary>
+/// <param name="parts">What is served.</param>
+internal sealed class HttpGateway(DaemonParts parts)
+{
+    /// <summary>The header that names the store, as the original's.</summary>
+    public const string StoreHeader = "x-ledger-store";
+
+    private const string LastEventHeader = "last-event-id";
+
+    /// <summary>Answers a call.</summary>
+    /// <param name="context">The call.</param>
+    /// <param name="identity">Who calls; null when nobody knows.</param>
+    public async Task HandleAsync(HttpContext context, Identity? identity)
+    {
+        var target = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+        try
+        {
+            if (target.Split('?')[0] == OpenApi.Path && context.Request.Method == "GET")
+            {
+                await Answers.BytesAsync(context, "application/json", OpenApi.Document);
+                return;
+            }
+
+            if (RouteMatch.Find(context.Request.Method, target, out var isKnown) is not { } match)
+            {
+                throw isKnown
+                    ? new RpcException(RpcCode.Unimplemented, $"{context.Request.Method} is not a method of this path.")
+                    : new RpcException(RpcCode.NotFound, "There is nothing at this path.");
+            }
+
+            var request = await RequestAsync(context, match, target);
+            var call = new ServiceCall(
+                identity, context.Request.Headers[StoreHeader] is [{ } store] ? store : null, context.RequestAborted);
+            await (match.Route.Follow is null
+                ? AnswerAsync(context, match.Route, request, call) : FollowAsync(context, match.Route, request, call));
+        }
+        catch (BadHttpRequestException error)
+        {
+            await FailAsync(context, new RpcException(RpcCode.InvalidArgument, error.Message), error.StatusCode);
+        }
+        catch (Exception error) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            var known = RpcErrors.Of(error);
+            if (known.Code == RpcCode.Internal)
+            {
+                DaemonEvents.CallFailed(parts.Logger, error, context.Request.Path.ToString());
+            }
+
+            await FailAsync(context, known);
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // Nobody is there to hear it.
+        }
+    }
+
+    private static async Task FailAsync(HttpContext context, RpcException error, int? status = null)
+    {
+        if (!context.Response.HasStarted)
+        {
+            await Answers.ErrorAsync(context, error, status);
+            return;
+        }
+
+        // Of a subscription, which is the only answer that begins before it can fail.
+        await EventAsync(context, "error", null, Answers.ErrorJson(error));
+    }
+
+    private async Task AnswerAsync(HttpContext context, Route route, IMessage request, ServiceCall call)
+    {
+        var response = await route.Call!(parts.Service, request, call);
+        await Answers.BytesAsync(context, "application/json", ProtoJson.ToBytes(response));
+    }
+
+    private async Task FollowAsync(HttpContext context, Route route, IMessage request, ServiceCall call)
+    {
+        var isAll = route.Name == "SubscribeAll";
+        if (context.Request.Headers[LastEventHeader] is [{ Length: > 0 } last])
+        {
+            QueryFields.Set(request, "after", last);
+        }
+
+        using var place = parts.TrySubscribe() ?? throw new RpcException(
+            RpcCode.ResourceExhausted, "There are as many subscriptions as 'limits.subscriptions' allows.");
+        await using var items = route.Follow!(parts.Service, request, call).GetAsyncEnumerator(call.Token);
+
+        // What is wrong with the request shows at the first step, while there can be a proper answer to it.
+        var first = items.MoveNextAsync().AsTask();
+        if (first.IsCompleted)
+        {
+            await first;
+        }
+
+        context.Features.GetRequiredFeature<IHttpResponseBodyFeature>().DisableBuffering();
+        context.Response.ContentType = "text/event-stream";
+        context.Response.Headers.CacheControl = "no-store";
+        await context.Response.StartAsync(context.RequestAborted);
+        for (var isMore = await first; isMore; isMore = await items.MoveNextAsync())
+        {
+            var item = items.Current;
+            await (item.ItemCase switch
+            {
+                SubscribeResponse.ItemOneofCase.Entry => EventAsync(
+                    context, null, isAll ? Number(item.Entry.Position) : item.Entry.Id, ProtoJson.ToBytes(item.Entry)),
+                SubscribeResponse.ItemOneofCase.Checkpoint => EventAsync(
+                    context, "checkpoint", isAll ? Number(item.Checkpoint.Position) : item.Checkpoint.Id,
+                    ProtoJson.ToBytes(item.Checkpoint)),
+                _ => EventAsync(context, "caught-up", null, "{}"u8.ToArray()),
+            });
+        }
+
+        static string Number(long value) => value.ToString(System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    private static async Task EventAsync(HttpContext context, string? name, string? id, byte[] data)
+    {
+        var head = (name is null ? "" : $"event: {name}\n") + (string.IsNullOrEmpty(id) ? "" : $"id: {id}\n");
+        byte[] lines = [.. Encoding.UTF8.GetBytes(head + "data: "), .. data, .. "\n\n"u8];
+        await context.Response.Body.WriteAsync(lines, context.RequestAborted);
+        await context.Response.Body.FlushAsync(context.RequestAborted);
+    }
+
+    private async Task<IMessage> RequestAsync(HttpContext context, RouteMatch match, string target)
+    {
+        var type = match.Route.Request;
+        var body = match.Route.HasBody ? await BodyAsync(context) : "";
+        var request = string.IsNullOrWhiteSpace(body) ? Empty(type) : ProtoJson.Parse(body, type);
+        var query = match.Route.HasBody || !target.Contains('?', StringComparison.Ordinal)
+            ? "" : target.Split('?', 2)[1];
+        foreach (var pair in query.Split('&', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var (name, value) = pair.Split('=', 2) is [var left, var right] ? (left, right) : (pair, "");
+            QueryFields.Set(request, Decode(name), Decode(value));
+        }
+
+        foreach (var (name, value) in match.Fields)
+        {
+            QueryFields.Set(request, name, value);
+        }
+
+        return request;
+
+        static string Decode(string text) => RouteMatch.Decode(text.Replace('+', ' '));
+    }
+
+    private static IMessage Empty(MessageDescriptor type) => type.Parser.ParseFrom(ReadOnlySpan<byte>.Empty);
+
+    private async Task<string> BodyAsync(HttpContext context)
+    {
+        // Base64 makes four characters of three bytes, and names and braces take some room too.
+        var sizeMax = parts.State.Options.Limits.MessageBytes / 2L * 3;
+        if (context.Request.ContentLength > sizeMax)
+        {
+            throw TooLarge();
+        }
+
+        using var bytes = new MemoryStream();
+        var buffer = new byte[81_920];
+        int read;
+        while ((read = await context.Request.Body.ReadAsync(buffer, context.RequestAborted)) > 0)
+        {
+            if (bytes.Length + read > sizeMax)
+            {
+                throw TooLarge();
+            }
+
+            bytes.Write(buffer, 0, read);
+        }
+
+        try
+        {
+            return new UTF8Encoding(false, throwOnInvalidBytes: true)
+                .GetString(bytes.GetBuffer(), 0, (int)bytes.Length);
+        }
+        catch (DecoderFallbackException error)
+        {
+            throw new ArgumentException("The body is not UTF-8.", error);
+        }
+
+        BadHttpRequestException TooLarge() => new(
+            $"The body has more than {sizeMax} bytes.", StatusCodes.Status413PayloadTooLarge);
+    }
+}

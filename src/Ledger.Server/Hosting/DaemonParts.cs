@@ -1,0 +1,170 @@
+using System.Collections.Concurrent;
+using System.Net;
+using Ledger.Objects;
+using Ledger.Server.Configuration;
+using Ledger.Server.Logging;
+using Ledger.Server.Services;
+using Microsoft.Extensions.Logging;
+
+namespace Ledger.Server.Hosting;
+
+/// <summary>What the daemon consists of besides its listeners, opened and closed in order.</summary>
+internal sealed class DaemonParts : IAsyncDisposable
+{
+    private readonly DaemonLog _log;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly ConcurrentQueue<(ListenerKind Kind, EndPoint EndPoint)> _bound = [];
+    private volatile DaemonState _state;
+    private int _subscriptions;
+
+    /// <summary>Makes the parts; nothing is opened.</summary>
+    /// <param name="state">What it works with at first.</param>
+    /// <param name="log">Where its parts log.</param>
+    public DaemonParts(DaemonState state, DaemonLog log)
+    {
+        _state = state;
+        _log = log;
+        Loggers = new LoggerFactory([log], new LoggerFilterOptions { MinLevel = LogLevel.Trace });
+        Logger = Loggers.CreateLogger("Ledger.Server");
+        Audit = new AuditLog(Loggers.CreateLogger("Ledger.Audit"));
+        var database = state.Options.Database;
+        Catalog = database.Type == "postgres"
+            ? StoreCatalog.OfPostgres(database.Address) : StoreCatalog.OfSqlite(database.Address);
+        Catalog.StoresMax = state.Options.Limits.Stores;
+        Service = new LedgerService(Catalog, _stopping.Token);
+    }
+
+    /// <summary>What it works with now.</summary>
+    public DaemonState State => _state;
+
+    /// <summary>Where its parts log.</summary>
+    public ILoggerFactory Loggers { get; }
+
+    /// <summary>What the daemon says about itself.</summary>
+    public ILogger Logger { get; }
+
+    /// <summary>Who was refused.</summary>
+    public AuditLog Audit { get; }
+
+    /// <summary>The stores.</summary>
+    public StoreCatalog Catalog { get; }
+
+    /// <summary>What calls do.</summary>
+    public LedgerService Service { get; }
+
+    /// <summary>Cancelled when the daemon stops: what follows something ends.</summary>
+    public CancellationToken Stopping => _stopping.Token;
+
+    /// <summary>When it began.</summary>
+    public DateTimeOffset Started { get; } = TimeProvider.System.GetUtcNow();
+
+    /// <summary>Notes an address that is listened at.</summary>
+    public void Bound(Listener listener, EndPoint endPoint) => _bound.Enqueue((listener.Kind, endPoint));
+
+    /// <summary>The addresses that one kind of listener has.</summary>
+    public IReadOnlyList<EndPoint> AddressesOf(ListenerKind kind) =>
+        [.. _bound.Where(bound => (bound.Kind & kind) != 0).Select(bound => bound.EndPoint)];
+
+    /// <summary>Opens the database, which must answer in time.</summary>
+    /// <exception cref="StoreUnavailableException">It does not.</exception>
+    public async Task OpenAsync(CancellationToken cancellationToken)
+    {
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        late.CancelAfter(State.Options.StartTimeout);
+        try
+        {
+            await Catalog.CheckHealthAsync(late.Token);
+        }
+        catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new StoreUnavailableException(
+                StoreUnavailableReason.Unreachable,
+                $"The database did not answer within {State.Options.StartTimeout} ('start_timeout').", error);
+        }
+    }
+
+    /// <summary>Why calls cannot be served; null when they can.</summary>
+    public async Task<string?> FindTroubleAsync(CancellationToken cancellationToken)
+    {
+        if (Stopping.IsCancellationRequested)
+        {
+            return "The daemon is stopping.";
+        }
+
+        try
+        {
+            await Catalog.CheckHealthAsync(cancellationToken);
+            return null;
+        }
+        catch (StoreUnavailableException)
+        {
+            // Not the exception's own text, which has paths and hosts: anybody may ask.
+            return "The database does not answer.";
+        }
+    }
+
+    /// <summary>Takes over the configuration as a whole or not at all.</summary>
+    /// <returns>The keys that changed.</returns>
+    /// <exception cref="ConfigurationException">It was not taken over.</exception>
+    public IReadOnlyList<string> Reload()
+    {
+        var previous = _state;
+        var next = DaemonState.Prepare(previous.Configuration.Reload(ConfigurationEnvironment.OfProcess()));
+
+        // From here on nothing can fail.
+        _state = next;
+        Catalog.StoresMax = next.Options.Limits.Stores;
+        _log.Level = next.Options.LogLevel;
+        previous.Rates.Dispose();
+        try
+        {
+            _log.Reopen();
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            DaemonEvents.ConfigurationWarning(Logger, $"The log goes on in the old file: {error.Message}");
+        }
+
+        foreach (var warning in next.Warnings())
+        {
+            DaemonEvents.ConfigurationWarning(Logger, warning);
+        }
+
+        DaemonEvents.Reloaded(Logger);
+        return next.ChangesFrom(previous);
+    }
+
+    /// <summary>Takes one of the places for subscriptions; disposing of it gives it back.</summary>
+    /// <returns>Null when there is none left.</returns>
+    public IDisposable? TrySubscribe()
+    {
+        if (Interlocked.Increment(ref _subscriptions) <= State.Options.Limits.Subscriptions)
+        {
+            return new Place(this);
+        }
+
+        Interlocked.Decrement(ref _subscriptions);
+        return null;
+    }
+
+    /// <summary>Ends what would go on for ever.</summary>
+    public Task DrainAsync() => _stopping.CancelAsync();
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        await Catalog.DisposeAsync();
+        Audit.Dispose();
+        _state.Rates.Dispose();
+        _stopping.Dispose();
+        Loggers.Dispose();
+    }
+
+    /// <summary>A place for a subscription.</summary>
+    private sealed class Place(DaemonParts parts) : IDisposable
+    {
+        /// <inheritdoc/>
+        public void Dispose() => Interlocked.Decrement(ref parts._subscriptions);
+    }
+}
