@@ -30,7 +30,7 @@ internal static class ProtoJson
         catch (Exception error) when (error is InvalidJsonException or InvalidProtocolBufferException
             or FormatException or OverflowException)
         {
-            throw new ArgumentException($"The body is not JSON for {type.Name}: {error.Message}", error);
+            throw new ArgumentException($"The body is not JSON for {type.Name}: {error.Message.TrimEnd('.')}.", error);
         }
     }
 
