@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Ledger.Runtime;
 using Ledger.Streams;
 using Microsoft.Extensions.Logging;
@@ -19,6 +20,7 @@ internal sealed class HookHost(
     private readonly HookNetwork _network = network ?? new HookNetwork();
     private readonly HookPlan _plan = plan ?? new HookPlan();
     private readonly AsyncLock _replacing = new();
+    private Meter? _gauges;
     private Dictionary<HookOptions, HookLoop> _loops = [];
     private bool _isDisposed;
 
@@ -38,6 +40,7 @@ internal sealed class HookHost(
         ArgumentNullException.ThrowIfNull(hooks);
         using var turn = await _replacing.AcquireAsync(CancellationToken.None).ConfigureAwait(false);
         ObjectDisposedException.ThrowIf(_isDisposed, this);
+        _gauges ??= HookTelemetry.Observe(() => Status);
         var before = _loops;
         var after = Prepare(hooks, before);
         Volatile.Write(ref _loops, after);
@@ -56,6 +59,7 @@ internal sealed class HookHost(
         if (!_isDisposed)
         {
             _isDisposed = true;
+            _gauges?.Dispose();
             await StopAsync(_loops).ConfigureAwait(false);
         }
     }

@@ -75,6 +75,28 @@ internal static class HookTelemetry
     /// <summary>Counts a dead letter.</summary>
     public static void Dead(HookOptions hook) => Parked.Add(1, NameTag(hook));
 
+    /// <summary>Lets the hooks of a host be looked at.</summary>
+    /// <returns>Disposed when there are no more of them.</returns>
+    public static Meter Observe(Func<IReadOnlyList<HookStatus>> hooks)
+    {
+        var meter = new Meter(ScopeName);
+        meter.CreateObservableGauge(
+            "ledger.hooks.dead_letters", () => Of(hooks, status => (long)status.Parked), "{entry}",
+            "Entries that are parked.");
+        meter.CreateObservableGauge(
+            "ledger.hooks.pending", () => Of(hooks, status => (long)status.Pending), "{entry}",
+            "Entries that were read and are not delivered, at most 1,000.");
+        meter.CreateObservableGauge(
+            "ledger.hooks.lag", () => Of(hooks, status => status.Lag.TotalSeconds), "s",
+            "The age of the oldest entry that is not delivered.");
+        return meter;
+    }
+
+    private static IEnumerable<Measurement<T>> Of<T>(
+        Func<IReadOnlyList<HookStatus>> hooks, Func<HookStatus, T> value)
+        where T : struct =>
+        hooks().Select(status => new Measurement<T>(value(status), NameTag(status.Hook)));
+
     private static KeyValuePair<string, object?> NameTag(HookOptions hook) => new("ledger.hook", hook.Name);
 
     private static string NameOf(HookOutcome outcome) => outcome switch
