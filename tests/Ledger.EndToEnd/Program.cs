@@ -1,4 +1,5 @@
 using Ledger.EndToEnd.Clouds;
+using Ledger.EndToEnd.Hooks;
 using Ledger.EndToEnd.Kill;
 using Ledger.EndToEnd.Memory;
 using Ledger.EndToEnd.Streams;
@@ -8,6 +9,7 @@ using Ledger.EndToEnd.Sync;
 return args switch
 {
     ["cloud", ..] => await CloudChild.RunAsync(args[1..]),
+    ["hooks", ..] => await HookChild.RunAsync(args[1..]),
     ["kill", ..] => await KillChild.RunAsync(args[1..]),
     ["consumer", ..] => await ConsumerChild.RunAsync(args[1..]),
     ["race", ..] => await RaceChild.RunAsync(args[1..]),
