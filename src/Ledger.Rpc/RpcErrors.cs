@@ -58,7 +58,9 @@ internal static class RpcErrors
     /// <summary>What a store here would have thrown.</summary>
     /// <param name="error">The status that the server gave, or that stands for what became of the connection.</param>
     /// <param name="store">The store that was asked.</param>
-    public static Exception ToLocal(RpcException error, string store) => error.Detail?.Kind switch
+    /// <param name="isChange">Whether it was asked for a change, which may have been made unheard.</param>
+    public static Exception ToLocal(RpcException error, string store, bool isChange = false) =>
+        error.Detail?.Kind switch
     {
         "entry_not_found" => new EntryNotFoundException(error.Detail.Stream, Id(error.Detail.Id)),
         "stream_not_found" => new StreamNotFoundException(store, error.Detail.Stream),
@@ -73,6 +75,8 @@ internal static class RpcErrors
                 ? reason : StoreUnavailableReason.Unreachable,
             error.Message, error),
         "outcome_unknown" => new OutcomeUnknownException(error.Message, error),
+        _ when isChange && (error.IsUnsure || error.Code == RpcCode.DeadlineExceeded) =>
+            new OutcomeUnknownException($"{error.Message} The change may have been made or not.", error),
         _ => OfCode(error),
     };
 

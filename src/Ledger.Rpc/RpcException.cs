@@ -16,4 +16,7 @@ internal sealed class RpcException(
 
     /// <summary>What is known of the error; null for nothing.</summary>
     public ErrorDetail? Detail { get; } = detail;
+
+    /// <summary>Whether the call may have been carried out all the same: nobody heard how it ended.</summary>
+    public bool IsUnsure { get; init; }
 }

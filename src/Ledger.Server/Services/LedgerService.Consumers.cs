@@ -52,8 +52,13 @@ public sealed partial class LedgerService
         var response = new ListConsumersResponse();
         if (store is not null)
         {
-            var consumers = await store.ListConsumersAsync(call.Token);
-            response.Consumers.AddRange(consumers.Select(WireConsumers.Of));
+            store.Require(true, StreamStoreCapabilities.Consumers);
+            foreach (var row in await store.ListConsumersCoreAsync(call.Token))
+            {
+                var consumer = WireConsumers.Of(ConsumerAdmin.Describe(row));
+                (consumer.State, consumer.NowMs) = (row.State, row.NowMs);
+                response.Consumers.Add(consumer);
+            }
         }
 
         return response;

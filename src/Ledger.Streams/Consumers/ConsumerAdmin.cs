@@ -69,7 +69,8 @@ internal static class ConsumerAdmin
         return new ConsumerUpdate<bool>(state.Format(), false, true);
     }
 
-    private static ConsumerInfo Describe((string Name, string State, long NowMs) row)
+    /// <summary>What a row says.</summary>
+    public static ConsumerInfo Describe((string Name, string State, long NowMs) row)
     {
         var state = ConsumerState.Parse(row.State);
         return new ConsumerInfo(

@@ -1,0 +1,176 @@
+using Google.Protobuf;
+using Ledger.Rpc.Protocol;
+
+namespace Ledger.Rpc.Serving;
+
+/// <summary>Answers calls, whichever HTTP/2 server they come from.</summary>
+/// <remarks>Methods are added before the first call; afterwards it is safe from any thread.</remarks>
+/// <param name="failed">Told of what the caller is not told: the path and the error.</param>
+internal sealed class RpcServer(Action<string, Exception>? failed = null)
+{
+    /// <summary>Bytes of a message unless the host says otherwise: a payload of 16 MiB fits.</summary>
+    public const int MessageBytesMaxDefault = 20 << 20;
+
+    private readonly Dictionary<string, RpcHandler> _handlers = new(StringComparer.Ordinal);
+
+    /// <summary>Bytes of a message at most. May change at any time.</summary>
+    public int MessageBytesMax { get; set; } = MessageBytesMaxDefault;
+
+    /// <summary>Adds a method with one message and one answer.</summary>
+    public void Add<TRequest, TResponse>(
+        RpcMethod<TRequest, TResponse> method, Func<TRequest, RpcContext, Task<TResponse>> work, bool isOpen = false)
+        where TRequest : class, IMessage<TRequest>
+        where TResponse : class, IMessage<TResponse> =>
+        _handlers.Add(method.Path, new UnaryHandler<TRequest, TResponse>(method, work) { IsOpen = isOpen });
+
+    /// <summary>Adds a method with one message and many answers.</summary>
+    public void AddStreaming<TRequest, TResponse>(
+        RpcMethod<TRequest, TResponse> method, Func<TRequest, RpcContext, IAsyncEnumerable<TResponse>> work,
+        bool isOpen = false)
+        where TRequest : class, IMessage<TRequest>
+        where TResponse : class, IMessage<TResponse> =>
+        AddDuplex(
+            method,
+            (requests, context) => requests.Take(1).SelectMany(request => work(request, context)),
+            isOpen);
+
+    /// <summary>Adds a method with many messages and many answers.</summary>
+    public void AddDuplex<TRequest, TResponse>(
+        RpcMethod<TRequest, TResponse> method,
+        Func<IAsyncEnumerable<TRequest>, RpcContext, IAsyncEnumerable<TResponse>> work, bool isOpen = false)
+        where TRequest : class, IMessage<TRequest>
+        where TResponse : class, IMessage<TResponse> =>
+        _handlers.Add(method.Path, new StreamingHandler<TRequest, TResponse>(method, work) { IsOpen = isOpen });
+
+    /// <summary>Adds a method with many messages and one answer.</summary>
+    public void AddCollecting<TRequest, TResponse>(
+        RpcMethod<TRequest, TResponse> method, Func<IAsyncEnumerable<TRequest>, RpcContext, Task<TResponse>> work)
+        where TRequest : class, IMessage<TRequest>
+        where TResponse : class, IMessage<TResponse> =>
+        _handlers.Add(method.Path, new CollectingHandler<TRequest, TResponse>(method, work));
+
+    /// <summary>Answers a call.</summary>
+    /// <param name="exchange">The request and its response.</param>
+    /// <param name="identify">Says who calls; null when nobody knows.</param>
+    public async Task HandleAsync(RpcExchange exchange, Func<ValueTask<object?>> identify)
+    {
+        if (exchange.Verb != "POST")
+        {
+            exchange.Answer(405, "allow", "POST");
+            return;
+        }
+
+        if (!GrpcHeaders.IsGrpc(exchange.Header("content-type")))
+        {
+            exchange.Answer(415, "accept", GrpcHeaders.ContentType);
+            return;
+        }
+
+        exchange.Answer(200, "content-type", GrpcHeaders.ContentType);
+        RpcContext? context = null;
+        var error = default(RpcException);
+        try
+        {
+            // After the headers are looked at: nothing that costs is done for a call that cannot be.
+            var timeout = CheckHeaders(exchange);
+            using var over = CancellationTokenSource.CreateLinkedTokenSource(exchange.Aborted);
+            using var deadline = new CancellationTokenSource();
+            using var link = deadline.Token.Register(static source => ((CancellationTokenSource)source!).Cancel(), over);
+            if (timeout is { } time)
+            {
+                deadline.CancelAfter(time < TimeSpan.FromDays(30) ? time : TimeSpan.FromDays(30));
+            }
+
+            try
+            {
+                var handler = _handlers.GetValueOrDefault(exchange.Path);
+                var user = await identify().ConfigureAwait(false);
+                if (user is null && handler is not { IsOpen: true })
+                {
+                    throw new RpcException(RpcCode.Unauthenticated, "The call has no valid credentials.");
+                }
+
+                context = new RpcContext(MetadataOf(exchange), user, over.Token);
+                await RunAsync(handler, exchange, context).ConfigureAwait(false);
+            }
+            catch (Exception ended) when (deadline.IsCancellationRequested && !exchange.Aborted.IsCancellationRequested)
+            {
+                error = new RpcException(RpcCode.DeadlineExceeded, "The caller's time is over.", null, ended);
+            }
+        }
+        catch (Exception failure) when (Report(exchange, failure) is { } reported)
+        {
+            // The boundary of a call: whatever it was, the caller hears of it and the others go on.
+            error = reported;
+        }
+
+        if (!exchange.Aborted.IsCancellationRequested)
+        {
+            exchange.End(GrpcStatus.Write(error).Concat(context?.Trailers ?? []));
+        }
+    }
+
+    private async Task RunAsync(RpcHandler? handler, RpcExchange exchange, RpcContext context)
+    {
+        if (handler is null)
+        {
+            throw new RpcException(RpcCode.Unimplemented, $"There is no method '{exchange.Path}'.");
+        }
+
+        using var reader = new FrameReader(exchange.Body, MessageBytesMax, exchange.Header(GrpcHeaders.Encoding));
+        await handler.RunAsync(reader, exchange, context).ConfigureAwait(false);
+    }
+
+    private RpcException Report(RpcExchange exchange, Exception failure)
+    {
+        var error = failure is IOException
+            ? new RpcException(RpcCode.Internal, "The request could not be read.", null, failure)
+            : RpcErrors.Of(failure);
+        if (error.Code == RpcCode.Internal && failure is not RpcException && !exchange.Aborted.IsCancellationRequested)
+        {
+            failed?.Invoke(exchange.Path, failure);
+        }
+
+        return error;
+    }
+
+    /// <summary>The time that the caller gives; null for any.</summary>
+    private static TimeSpan? CheckHeaders(RpcExchange exchange)
+    {
+        if (exchange.Header("te") is not "trailers")
+        {
+            throw new RpcException(RpcCode.Internal, "The caller does not say 'te: trailers', so it cannot hear the end.");
+        }
+
+        if (!GrpcHeaders.IsKnownEncoding(exchange.Header(GrpcHeaders.Encoding)))
+        {
+            exchange.AddHeader(GrpcHeaders.AcceptEncoding, GrpcHeaders.Encodings);
+            throw new RpcException(
+                RpcCode.Unimplemented,
+                $"Messages that are compressed as '{exchange.Header(GrpcHeaders.Encoding)}' cannot be read.");
+        }
+
+        if (exchange.Header(GrpcHeaders.Timeout) is not { } text)
+        {
+            return null;
+        }
+
+        return GrpcTimeout.TryParse(text, out var timeout)
+            ? timeout
+            : throw new RpcException(RpcCode.Internal, "The header 'grpc-timeout' is not 1 to 8 digits and a unit.");
+    }
+
+    private static RpcMetadata MetadataOf(RpcExchange exchange)
+    {
+        var metadata = new RpcMetadata();
+        foreach (var (name, value) in exchange.Headers)
+        {
+            if (name.Length > 0 && name[0] != ':' && !name.StartsWith("grpc-", StringComparison.OrdinalIgnoreCase))
+            {
+                metadata.AddReceived(name, value);
+            }
+        }
+
+        return metadata;
+    }
+}
