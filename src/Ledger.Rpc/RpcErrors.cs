@@ -111,6 +111,9 @@ internal static class RpcErrors
     /// <summary>The code of gRPC for the code of a reset stream or a lost connection of HTTP/2.</summary>
     public static RpcCode OfHttp2Error(long code) => code switch
     {
+        // Nothing wrong (the server goes away), or a connection that broke the rules, among which the platform counts
+        // one that gave no sign in time.
+        0 or 1 => RpcCode.Unavailable,
         7 => RpcCode.Unavailable,
         8 => RpcCode.Cancelled,
         11 => RpcCode.ResourceExhausted,

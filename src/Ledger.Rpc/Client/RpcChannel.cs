@@ -6,9 +6,9 @@ using Ledger.Rpc.Protocol;
 
 namespace Ledger.Rpc.Client;
 
-/// <summary>A way to a server: connections over TCP, TLS or a Unix socket, which are made when they are needed.</summary>
+/// <summary>A way to a server: connections over TCP, TLS or a Unix socket, made when they are needed.</summary>
 /// <remarks>
-/// Safe from any thread; one is enough for a process. A connection that is lost is made again with the next call. A call
+/// Safe from any thread; one is enough for a process. A lost connection is made again with the next call. A call
 /// is repeated by itself only when the server said that it did not begin it.
 /// </remarks>
 public sealed class RpcChannel : IDisposable

@@ -8,7 +8,7 @@ public sealed record RpcChannelOptions
     /// <summary>Says who calls, in the header <c>x-api-key</c>; null for nobody.</summary>
     public string? ApiKey { get; init; }
 
-    /// <summary>How long a call with one answer may take; what follows something has no end. Default 1 minute.</summary>
+    /// <summary>How long a call with one answer may take; following has no end. Default 1 minute.</summary>
     public TimeSpan Timeout
     {
         get;

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Ledger.Rpc.HealthV1;
 using Ledger.Rpc.Protocol;
+using Ledger.Runtime;
 using static Ledger.Rpc.HealthV1.HealthCheckResponse.Types;
 
 namespace Ledger.Rpc.Serving;
@@ -25,8 +26,10 @@ internal static class HealthMethods
     /// <param name="server">The server.</param>
     /// <param name="services">Names of the services there are.</param>
     /// <param name="isHealthy">Asks whether calls are answered.</param>
+    /// <param name="runtime">How it waits between two looks.</param>
     public static void AddTo(
-        RpcServer server, IReadOnlyCollection<string> services, Func<CancellationToken, ValueTask<bool>> isHealthy)
+        RpcServer server, IReadOnlyCollection<string> services, Func<CancellationToken, ValueTask<bool>> isHealthy,
+        LedgerRuntime runtime)
     {
         server.Add(
             Check,
@@ -37,7 +40,8 @@ internal static class HealthMethods
         server.AddStreaming(
             Watch,
             (request, context) => WatchAsync(
-                services.Contains(request.Service) || request.Service.Length == 0 ? isHealthy : null, context.Token),
+                services.Contains(request.Service) || request.Service.Length == 0 ? isHealthy : null, runtime,
+                context.Token),
             isOpen: true);
     }
 
@@ -49,7 +53,7 @@ internal static class HealthMethods
         };
 
     private static async IAsyncEnumerable<HealthCheckResponse> WatchAsync(
-        Func<CancellationToken, ValueTask<bool>>? isHealthy,
+        Func<CancellationToken, ValueTask<bool>>? isHealthy, LedgerRuntime runtime,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var last = ServingStatus.Unknown;
@@ -64,7 +68,7 @@ internal static class HealthMethods
                 yield return now;
             }
 
-            await Task.Delay(LookInterval, cancellationToken).ConfigureAwait(false);
+            await runtime.Delay(LookInterval, cancellationToken).ConfigureAwait(false);
         }
     }
 }

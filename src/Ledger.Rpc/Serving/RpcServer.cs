@@ -75,7 +75,7 @@ internal sealed class RpcServer(Action<string, Exception>? failed = null)
             var timeout = CheckHeaders(exchange);
             using var over = CancellationTokenSource.CreateLinkedTokenSource(exchange.Aborted);
             using var deadline = new CancellationTokenSource();
-            using var link = deadline.Token.Register(static source => ((CancellationTokenSource)source!).Cancel(), over);
+            using var link = deadline.Token.Register(over.Cancel);
             if (timeout is { } time)
             {
                 deadline.CancelAfter(time < TimeSpan.FromDays(30) ? time : TimeSpan.FromDays(30));
@@ -139,7 +139,7 @@ internal sealed class RpcServer(Action<string, Exception>? failed = null)
     {
         if (exchange.Header("te") is not "trailers")
         {
-            throw new RpcException(RpcCode.Internal, "The caller does not say 'te: trailers', so it cannot hear the end.");
+            throw new RpcException(RpcCode.Internal, "The caller does not say 'te: trailers': it cannot hear the end.");
         }
 
         if (!GrpcHeaders.IsKnownEncoding(exchange.Header(GrpcHeaders.Encoding)))

@@ -4,6 +4,7 @@ using Ledger.Rpc.HealthV1;
 using Ledger.Rpc.Protocol;
 using Ledger.Rpc.Serving;
 using Ledger.Rpc.V1;
+using Ledger.Runtime;
 using Ledger.Server.Identities;
 using Ledger.Server.Services;
 using Microsoft.AspNetCore.Builder;
@@ -41,7 +42,7 @@ public sealed partial class GrpcEndpoints
             Add(admin);
         }
 
-        HealthMethods.AddTo(_server, services, isHealthy);
+        HealthMethods.AddTo(_server, services, isHealthy, LedgerRuntime.CreateSystem());
         ReflectionMethods.AddTo(
             _server, LedgerReflection.Descriptor, AdminReflection.Descriptor, HealthReflection.Descriptor);
     }

@@ -37,12 +37,7 @@ public sealed class WireFixture : IAsyncLifetime
         Catalog = StoreCatalog.OfSqlite(_file.Path);
         Server = await WireServer.StartAsync(Catalog, Socket, Certificate("CN=localhost", Authority), Authority);
         Channel = Server.Connect();
-        Http = new HttpClient(new SocketsHttpHandler { UseProxy = false })
-        {
-            BaseAddress = new Uri(Server.Address),
-            DefaultRequestVersion = new Version(2, 0),
-            DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
-        };
+        Http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(Server.Address) };
     }
 
     public async Task DisposeAsync()
@@ -69,6 +64,7 @@ public sealed class WireFixture : IAsyncLifetime
         string method, byte[] body, Action<HttpRequestMessage>? change = null, HttpContent? content = null)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, $"/{LedgerMethods.Service}/{method}");
+        (request.Version, request.VersionPolicy) = (new Version(2, 0), HttpVersionPolicy.RequestVersionExact);
         request.Content = content ?? new ByteArrayContent(body);
         request.Content.Headers.TryAddWithoutValidation("content-type", "application/grpc");
         request.Headers.TryAddWithoutValidation("te", "trailers");
