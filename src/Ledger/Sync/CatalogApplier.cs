@@ -27,7 +27,15 @@ internal sealed class CatalogApplier(SyncContext context)
             await CreateAsync(record.Page, cancellationToken);
         }
 
-        if (record.Incarnation == incarnation || record.Kind == CatalogKind.Created)
+        if (record.Kind == CatalogKind.Created && record.Incarnation < incarnation)
+        {
+            // A life that has ended here. The row of it stays, so that whoever has the page is told.
+            var stored = await context.ReadStoredPageAsync(record.Page, cancellationToken)
+                ?? SyncPageRow.New(record.Incarnation);
+            lease.SetRow(SyncRowKeys.Page(record.Page), (stored with { IsAnnounced = true }).Encode());
+            context.Services.Moved.Add(record.Page);
+        }
+        else if (record.Incarnation == incarnation || record.Kind == CatalogKind.Created)
         {
             var row = await context.ReadPageAsync(record.Page, incarnation, cancellationToken);
             lease.SetRow(SyncRowKeys.Page(record.Page), (row with { IsAnnounced = true }).Encode());
@@ -36,18 +44,18 @@ internal sealed class CatalogApplier(SyncContext context)
 
     /// <summary>Commits of a later life of a page have come: the present one was deleted elsewhere.</summary>
     public async ValueTask DeleteEarlierAsync(
-        PageId? page, IReadOnlyList<OpenedEntry> run, CancellationToken cancellationToken)
+        PageId? page, IReadOnlyList<OpenedEntry> run, IObjectWriter lease, CancellationToken cancellationToken)
     {
         if (page is not { } id || context.Has(PlantedBugs.SyncIgnoreIncarnation))
         {
             return;
         }
 
-        var next = run.Max(entry => entry.Incarnation);
+        var next = run.MaxBy(entry => entry.Incarnation)!;
         var (incarnation, _, _) = await context.ReadLifeAsync(id, cancellationToken);
-        if (next > incarnation)
+        if (next.Incarnation > incarnation)
         {
-            await context.Ledger.DeletePageAsync(id, next, cancellationToken);
+            await DeleteAsync(next, id, next.Incarnation, lease, cancellationToken);
         }
     }
 

@@ -27,7 +27,7 @@ internal sealed class EntryComposer(SyncContext context, SyncState state)
     {
         var (incarnation, isStored, _) = await context.ReadLifeAsync(page, cancellationToken);
         var row = await context.ReadPageAsync(page, incarnation, cancellationToken);
-        if (await WasInCloudAsync(page, incarnation, cancellationToken))
+        if (await context.ReadEndedAsync(page, incarnation, cancellationToken) is not null)
         {
             return await ComposeAsync(
                 new CatalogRecord(CatalogKind.Deleted, page, incarnation), cancellationToken);
@@ -55,13 +55,6 @@ internal sealed class EntryComposer(SyncContext context, SyncState state)
         new OutgoingRow(
             NewEntryId(), context.Keys.Catalog, record.Page, record.Incarnation, state.Self.Next, null, 0, []),
         EntryKind.Catalog, record.Encode(), [], cancellationToken);
-
-    /// <summary>Whether the cloud has an earlier life of the page, which has ended here.</summary>
-    private async ValueTask<bool> WasInCloudAsync(
-        PageId page, uint incarnation, CancellationToken cancellationToken) =>
-        await context.Store.ReadRowAsync(SyncRowKeys.Page(page), cancellationToken) is { } content &&
-        SyncPageRow.Decode(content.Span) is var known && known.Incarnation < incarnation &&
-        (known.IsAnnounced || known.Uploaded.Count > 0);
 
     /// <summary>The commits of a page that the cloud does not have, parents first.</summary>
     public async ValueTask<List<Commit>> ListMissingAsync(

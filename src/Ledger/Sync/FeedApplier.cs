@@ -33,7 +33,7 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
             state.Chains, Math.Clamp(context.Runtime.WallClockMs(), 0, Authorship.WallClockMsMax),
             context.Has(PlantedBugs.SyncSkipChainCheck));
         var page = await context.FindPageAsync(last.Page, cancellationToken);
-        await _pages.DeleteEarlierAsync(page, run, cancellationToken);
+        await _pages.DeleteEarlierAsync(page, run, lease, cancellationToken);
         var taken = page is { } id ? await PageIntake.BeginAsync(context, lease, id, cancellationToken) : null;
         SelfRow? self = null;
         var isNameTaken = false;

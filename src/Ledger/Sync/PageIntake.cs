@@ -20,12 +20,16 @@ internal sealed class PageIntake
     private readonly List<AppliedCommit> _order = [];
     private readonly List<CommitId> _waiting = [];
     private SyncPageRow _row;
+
+    // The life before, which has ended here without the cloud having been told: its row stays until it is.
+    private SyncPageRow? _ended;
     private long _waitingCount;
     private long _waitingSizeBytes;
 
-    private PageIntake(SyncContext context, IObjectWriter lease, PageId page, SyncPageRow row)
+    private PageIntake(
+        SyncContext context, IObjectWriter lease, PageId page, SyncPageRow row, SyncPageRow? ended)
     {
-        (_context, _lease, _page, _row) = (context, lease, page, row);
+        (_context, _lease, _page, _row, _ended) = (context, lease, page, row, ended);
         _applier = new CommitApplier(context, page);
     }
 
@@ -35,7 +39,8 @@ internal sealed class PageIntake
     {
         var (incarnation, _, _) = await context.ReadLifeAsync(page, cancellationToken);
         return new PageIntake(
-            context, lease, page, await context.ReadPageAsync(page, incarnation, cancellationToken));
+            context, lease, page, await context.ReadPageAsync(page, incarnation, cancellationToken),
+            await context.ReadEndedAsync(page, incarnation, cancellationToken));
     }
 
     /// <summary>An entry of the page was read, whatever came of it.</summary>
@@ -54,9 +59,17 @@ internal sealed class PageIntake
     {
         if (entry.Incarnation != _row.Incarnation && !_context.Has(PlantedBugs.SyncIgnoreIncarnation))
         {
-            // Of a page that was deleted: nothing of it comes back.
+            // Of a page that was deleted: nothing of it comes back, and whoever has it is told.
+            if (entry.Incarnation < _row.Incarnation && !_row.IsInCloud)
+            {
+                _ended ??= SyncPageRow.New(entry.Incarnation) with { IsAnnounced = true };
+            }
+
             return;
         }
+
+        // The cloud has this life of the page: that the one before has ended needs no telling.
+        _ended = null;
 
         var before = _order.Count;
         var row = _row;
@@ -123,7 +136,8 @@ internal sealed class PageIntake
                 RowKeys.Commit(_page, commit.Id), new CommitRow(_row.Incarnation, start, changes).Encode());
         }
 
-        _lease.SetRow(SyncRowKeys.Page(_page), _row.Encode());
+        var row = _ended is { } ended ? ended with { End = _row.End } : _row;
+        _lease.SetRow(SyncRowKeys.Page(_page), row.Encode());
     }
 
     /// <summary>The record is written.</summary>
@@ -151,6 +165,11 @@ internal sealed class PageIntake
         foreach (var parent in _order.SelectMany(applied => applied.Commit.Parents))
         {
             holds.Remove(parent);
+        }
+
+        if (_ended is not null)
+        {
+            _context.Services.Moved.Add(_page);
         }
     }
 
@@ -226,6 +245,7 @@ internal sealed class PageIntake
         var applied = new AppliedCommit(commit, start, changes, tree);
         _applied.Add(commit.Id, applied);
         _order.Add(applied);
+        _ended = null;
         _row = _row with
         {
             Uploaded = SyncPageRow.With(_row.Uploaded, commit),

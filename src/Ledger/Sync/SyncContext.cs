@@ -47,12 +47,30 @@ internal sealed record SyncContext(LedgerStore Ledger, SyncKeys Keys, ICloudProv
     public async ValueTask<SyncPageRow> ReadPageAsync(
         PageId page, uint incarnation, CancellationToken cancellationToken)
     {
-        var content = await Store.ReadRowAsync(SyncRowKeys.Page(page), cancellationToken);
-        var row = content is { } found ? SyncPageRow.Decode(found.Span) : SyncPageRow.New(incarnation);
+        var row = await ReadStoredPageAsync(page, cancellationToken) ?? SyncPageRow.New(incarnation);
         return row.Incarnation == incarnation
             ? row
             : SyncPageRow.New(incarnation) with { IsAnnounced = row.IsAnnounced, End = row.End };
     }
+
+    /// <summary>The row of a page in the cloud as it is stored, of whichever life; null for none.</summary>
+    public async ValueTask<SyncPageRow?> ReadStoredPageAsync(PageId page, CancellationToken cancellationToken) =>
+        await Store.ReadRowAsync(SyncRowKeys.Page(page), cancellationToken) is { } content
+            ? SyncPageRow.Decode(content.Span)
+            : null;
+
+    /// <summary>
+    /// The row of an earlier life of a page which the cloud has and which has ended here: the cloud is to be told.
+    /// </summary>
+    /// <param name="page">The page.</param>
+    /// <param name="incarnation">Of its present life, or of the next one when it is deleted.</param>
+    /// <param name="cancellationToken">Cancels the read.</param>
+    /// <returns>Null when there is no such life.</returns>
+    public async ValueTask<SyncPageRow?> ReadEndedAsync(
+        PageId page, uint incarnation, CancellationToken cancellationToken) =>
+        await ReadStoredPageAsync(page, cancellationToken) is { IsInCloud: true } row && row.Incarnation < incarnation
+            ? row
+            : null;
 
     /// <summary>The page that has a name in the cloud; null when no catalog record has told it.</summary>
     public async ValueTask<PageId?> FindPageAsync(PageName name, CancellationToken cancellationToken)

@@ -202,21 +202,29 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
     /// <summary>While too much waits nothing more is taken in.</summary>
     private async Task PauseAsync(CancellationToken cancellationToken)
     {
-        while (true)
+        if (context.Report.Counts.WaitingSizeBytes <= SyncReport.WaitingSizeBytesMax)
         {
-            var version = context.Changed.Version;
-            var waiting = context.Report.Counts.WaitingSizeBytes;
-            if (waiting <= SyncReport.WaitingSizeBytesMax)
-            {
-                context.Report.Block = default;
-                return;
-            }
+            return;
+        }
 
+        try
+        {
             context.Report.Block = (
                 SyncBlock.TooMuchWaiting,
-                $"{waiting} bytes of commits wait for others that have not come, more than " +
-                $"{SyncReport.WaitingSizeBytesMax}. Nothing more is taken in until they are applied.");
-            await context.Changed.WaitAsync(version, cancellationToken);
+                $"{context.Report.Counts.WaitingSizeBytes} bytes of commits wait for others that have not come, more " +
+                $"than {SyncReport.WaitingSizeBytesMax}. Nothing more is taken in until they are applied, or you " +
+                "repair.");
+            context.Changed.Pulse();
+            for (var version = context.Changed.Version;
+                context.Report.Counts.WaitingSizeBytes > SyncReport.WaitingSizeBytesMax;
+                version = context.Changed.Version)
+            {
+                await context.Changed.WaitAsync(version, cancellationToken);
+            }
+        }
+        finally
+        {
+            context.Report.Block = default;
         }
     }
 

@@ -117,6 +117,7 @@ internal sealed class SyncEngine : IAsyncDisposable
             _download.Reconnect();
             using var turn = await _context.Turns.AcquireAsync(cancellationToken);
             await _state.ForgetCloudAsync(cancellationToken);
+            _context.Report.Count(counts => counts with { Waiting = 0, WaitingSizeBytes = 0, WaitingSince = null });
             await _upload.LoadAsync(cancellationToken);
         }
         finally

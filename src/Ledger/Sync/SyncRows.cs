@@ -94,7 +94,9 @@ internal sealed record ChainRow(
 internal readonly record struct ChainGap(long First, long Last, UInt128 HashOfLast);
 
 /// <summary>What is known of a page in the cloud.</summary>
-/// <param name="Incarnation">Of the page; a row of an earlier one counts as none.</param>
+/// <param name="Incarnation">
+/// Of the page. A row of an earlier one stays until the cloud is known to have been told that this life has ended.
+/// </param>
 /// <param name="IsAnnounced">The catalog has the page.</param>
 /// <param name="End">Position of the page's last entry that was taken in.</param>
 /// <param name="Uploaded">
@@ -107,6 +109,9 @@ internal sealed record SyncPageRow(
 {
     /// <summary>Most heads of either list: what a row can hold.</summary>
     public const int HeadsMax = 900;
+
+    /// <summary>Whether the cloud has this life of the page, or was told of it.</summary>
+    public bool IsInCloud => IsAnnounced || Uploaded.Count > 0;
 
     /// <summary>A page of which nothing is in the cloud.</summary>
     public static SyncPageRow New(uint incarnation) => new(incarnation, false, FeedPosition.Start, [], []);

@@ -65,13 +65,15 @@ internal sealed class SyncState(LedgerServices services)
     }
 
     /// <summary>Forgets what was known of the cloud: all of it is taken in anew, and what it lacks is sent.</summary>
-    /// <remarks>In a turn; durable. Local data stays; ids make harmless what comes again.</remarks>
+    /// <remarks>
+    /// In a turn; durable. Local data stays; ids make harmless what comes again, as does what waits for others.
+    /// </remarks>
     public async Task ForgetCloudAsync(CancellationToken cancellationToken)
     {
         await using var lease = services.Store.BeginWrite();
         var self = SetNewName(lease);
         lease.DeleteRow(SyncRowKeys.Anchor);
-        foreach (var prefix in new[] { SyncRowKeys.Chains, SyncRowKeys.Quarantine })
+        foreach (var prefix in new[] { SyncRowKeys.Chains, SyncRowKeys.Quarantine, SyncRowKeys.Waiting })
         {
             await foreach (var (key, _) in services.Store.ScanRowsAsync(prefix, cancellationToken))
             {
@@ -82,8 +84,14 @@ internal sealed class SyncState(LedgerServices services)
         await foreach (var (key, value) in services.Store.ScanRowsAsync(SyncRowKeys.Pages, cancellationToken))
         {
             var row = SyncPageRow.Decode(value.Span);
+            var page = await PageLoader.ReadPageRowAsync(
+                services.Store, SyncRowKeys.ReadPage(key.Span), cancellationToken);
+
+            // Of a life that has ended here the cloud is still to be told.
+            var isEnded = row.IsInCloud && page?.Incarnation > row.Incarnation;
             lease.SetRow(
-                key, (SyncPageRow.New(row.Incarnation) with { Pending = row.Pending }).Encode());
+                key,
+                (SyncPageRow.New(row.Incarnation) with { IsAnnounced = isEnded, Pending = row.Pending }).Encode());
         }
 
         await lease.CommitAsync(Durability.Flushed, cancellationToken);

@@ -257,7 +257,7 @@ public sealed class MaliciousCloudTests
             : [kept[2] with { Entry = kept[3].Entry }, kept[3] with { Entry = kept[2].Entry }];
     }
 
-    private static FeedEntry Falsify(FeedEntry item, string how)
+    internal static FeedEntry Falsify(FeedEntry item, string how)
     {
         var content = item.Entry.Content.ToArray();
         var entry = item.Entry;

@@ -3,7 +3,9 @@ using Ledger.Pages;
 using Ledger.Sync;
 using Xunit;
 using static Ledger.Conformance.PageText;
+using static Ledger.Tests.Sync.MaliciousCloudTests;
 using static Ledger.Tests.Sync.SyncEngineTests;
+using static Ledger.Tests.Sync.SyncRepairTests;
 
 namespace Ledger.Tests.Sync;
 
@@ -103,4 +105,98 @@ public sealed class SyncPageTests
         Assert.Equal("b=2,c=2", await here.ShowAsync());
         Assert.Equal(await HeadAsync(here), await HeadAsync(there));
     });
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_deletion_that_was_not_sent_yet_outlives_what_comes_in_before_it(bool repairs) => Run(
+        seed: 64, async (runtime, cloud) =>
+        {
+            var faults = new CloudFaults(64);
+            var faulty = new FaultyCloud(runtime, cloud, faults);
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", cloud);
+            await using (var before = await SyncDevice.OpenAsync(runtime, "/a", faulty))
+            {
+                await PutAndSyncAsync(before, "a", "1");
+                await SettleAsync(before, second);
+            }
+
+            faults.IsPartitioned = true;
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", faulty);
+            await first.Ledger.DeletePageAsync(PageId.Root);
+            await PutAndSyncAsync(second, "b", "2");
+            if (repairs)
+            {
+                await first.Engine.RepairAsync(default);
+            }
+
+            faults.IsPartitioned = false;
+            await SettleAsync(first, second);
+
+            Assert.False(await first.Ledger.PageExistsAsync(PageId.Root));
+            Assert.False(await second.Ledger.PageExistsAsync(PageId.Root));
+        });
+
+    [Fact]
+    public void A_page_that_was_deleted_and_made_anew_offline_ends_the_others_life_of_it_and_says_what_was_lost() => Run(
+        seed: 65, async (runtime, cloud) =>
+        {
+            var faults = new CloudFaults(65);
+            var faulty = new FaultyCloud(runtime, cloud, faults);
+            var otherFaults = new CloudFaults(66);
+            await using var second = await SyncDevice.OpenAsync(
+                runtime, "/b", new FaultyCloud(runtime, cloud, otherFaults));
+            await using (var before = await SyncDevice.OpenAsync(runtime, "/a", faulty))
+            {
+                await PutAndSyncAsync(before, "a", "1");
+                await SettleAsync(before, second);
+            }
+
+            faults.IsPartitioned = true;
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", faulty);
+            await first.Ledger.DeletePageAsync(PageId.Root);
+            await PutAsync(first, "c", "3");
+            await PutAndSyncAsync(second, "b", "2");
+            otherFaults.IsPartitioned = true;
+            await PutAsync(second, "b", "only here");
+
+            faults.IsPartitioned = false;
+            await first.SyncAsync();
+            otherFaults.IsPartitioned = false;
+            await SettleAsync(first, second);
+
+            await using var here = await first.OpenPageAsync();
+            await using var there = await second.OpenPageAsync();
+            Assert.Equal("c=3", await here.ShowAsync());
+            Assert.Equal("c=3", await there.ShowAsync());
+            var problem = Assert.Single((await second.Engine.GetStatusAsync(default)).Problems);
+            Assert.Equal(SyncProblemKind.DeletedWithEdits, problem.Kind);
+        });
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_page_that_is_deleted_before_its_own_entry_has_come_back_goes_everywhere(bool isRoot) => Run(
+        seed: 67, async (runtime, cloud) =>
+        {
+            var isWithheld = true;
+            var liar = new TamperingCloud(cloud) { Tamper = item => isWithheld ? [] : [item] };
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", liar);
+            var page = isRoot ? await first.OpenPageAsync() : await first.Ledger.CreatePageAsync();
+            var id = page.Id;
+            await page.PutAsync("a", "1");
+            await (await page.GetSnapshotAsync()).DisposeAsync();
+            await page.DisposeAsync();
+            await runtime.Delay(TimeSpan.FromSeconds(10), default);
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", cloud);
+            await second.SyncAsync();
+            Assert.True(await second.Ledger.PageExistsAsync(id));
+
+            await first.Ledger.DeletePageAsync(id);
+            isWithheld = false;
+            await SettleAsync(first, second);
+
+            Assert.False(await first.Ledger.PageExistsAsync(id));
+            Assert.False(await second.Ledger.PageExistsAsync(id));
+        });
 }

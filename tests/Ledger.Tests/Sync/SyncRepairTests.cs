@@ -1,4 +1,5 @@
 using Ledger.Conformance;
+using Ledger.Objects;
 using Ledger.Sync;
 using Xunit;
 using static Ledger.Conformance.PageText;
@@ -138,6 +139,39 @@ public sealed class SyncRepairTests
         Assert.Empty((await second.Engine.GetStatusAsync(default)).Problems);
     });
 
+    [Fact]
+    public void A_device_for_which_too_much_waits_goes_on_once_it_is_repaired() => Run(
+        seed: 34, async (runtime, cloud) =>
+        {
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            foreach (var number in Enumerable.Range(0, 3))
+            {
+                await PutAndSyncAsync(first, $"{number}", "x");
+            }
+
+            var liar = new TamperingCloud(cloud)
+            {
+                Tamper = item => item.Position.Value == 1 ? [Falsify(item, "altered")] : [item],
+            };
+            await using (var before = await SyncDevice.OpenAsync(runtime, "/b", liar))
+            {
+                await before.SyncAsync();
+                await EnlargeWaitingAsync(before);
+            }
+
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", liar);
+            await WaitForAsync(second, status => status.Block == SyncBlock.TooMuchWaiting);
+            liar.Tamper = null;
+            await second.Engine.RepairAsync(default);
+            await second.SyncAsync();
+
+            await using var there = await second.OpenPageAsync();
+            Assert.Equal("0=x,1=x,2=x", await there.ShowAsync());
+            var status = await second.Engine.GetStatusAsync(default);
+            Assert.Equal((0, 0), (status.CommitsWaiting, status.WaitingSizeBytes));
+            Assert.Empty(status.Problems);
+        });
+
     internal static async Task PutAsync(SyncDevice device, string key, string value)
     {
         await using var page = await device.OpenPageAsync();
@@ -153,6 +187,23 @@ public sealed class SyncRepairTests
                 return;
             }
         }
+    }
+
+    // Says of what waits that it takes more than is allowed to wait.
+    private static async Task EnlargeWaitingAsync(SyncDevice device)
+    {
+        var store = device.Ledger.Services.Store;
+        await using var lease = store.BeginWrite();
+        var count = 0;
+        await foreach (var (key, value) in store.ScanRowsAsync(SyncRowKeys.Waiting, default))
+        {
+            var row = WaitingRow.Decode(value.Span);
+            lease.SetRow(key, (row with { SizeBytes = SyncReport.WaitingSizeBytesMax }).Encode());
+            count++;
+        }
+
+        Assert.Equal(2, count);
+        await lease.CommitAsync(Durability.Flushed, default);
     }
 
     private static async Task<string> NameAsync(SyncDevice device) =>
