@@ -67,7 +67,9 @@ internal sealed class DirectoryCloud : ICloudProvider
                 // Read anew: the cloud may have been taken away and made again.
                 var found = _files.ReadIncarnation();
                 FeedState[] states = [.. cursors.Select(cursor => FeedOf(cursor.Ledger).StateOf(cursor, device))];
-                return (found, states);
+
+                // What was not found counts only when the cloud was there all the time.
+                return _files.ReadIncarnation() == found ? (found, states) : throw NewReplaced();
             },
             cancellationToken);
         return new DirectoryConnection(this, incarnation, states, cursors, pages);
@@ -168,6 +170,9 @@ internal sealed class DirectoryCloud : ICloudProvider
     /// <summary>Nothing to release: connections are disposed of by whoever made them.</summary>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
+    private CloudUnavailableException NewReplaced() => new(
+        CloudProblem.Unreachable, $"The cloud in '{_files.Path}' was replaced by another one.");
+
     private DirectoryFeed FeedOf(LedgerName ledger)
     {
         lock (_gate)
@@ -205,7 +210,7 @@ internal sealed class DirectoryCloud : ICloudProvider
             _readers =
             [
                 .. cursors.Zip(states, (cursor, state) =>
-                    new Reader(cloud.FeedOf(cursor.Ledger), cursor.Ledger, state.End, cursor.After)),
+                    new Reader(cloud.FeedOf(cursor.Ledger), cursor.Ledger, state.End, cursor.After, state.AtCursor)),
             ];
         }
 
@@ -237,8 +242,7 @@ internal sealed class DirectoryCloud : ICloudProvider
                 // A cloud that was taken away and made anew has feeds of its own: these here have ended.
                 if (await _cloud.OffloadAsync(_cloud._files.ReadIncarnation, cancellationToken) != Incarnation)
                 {
-                    throw new CloudUnavailableException(
-                        CloudProblem.Unreachable, $"The cloud in '{_cloud._files.Path}' was replaced by another one.");
+                    throw _cloud.NewReplaced();
                 }
             }
         }
@@ -296,14 +300,14 @@ internal sealed class DirectoryCloud : ICloudProvider
 
         private CloudEvent? Take(Reader reader)
         {
-            while (reader.Feed.ReadAfter(reader.After) is { } slot)
+            while (reader.Feed.ReadAfter(reader.After, reader.AtAfter) is { } slot)
             {
                 FeedEntry[] items =
                 [
                     .. slot.Entries.Where(entry =>
                         entry.Position > reader.After && (slot.IsDamaged || (_pages?.Contains(slot.Page) ?? true))),
                 ];
-                reader.After = slot.Last;
+                (reader.After, reader.AtAfter) = (slot.Last, slot.IsDamaged ? null : slot.Entries[^1].Entry.Id);
                 if (items.Length > 0)
                 {
                     return new CloudEvent.Entries(reader.Ledger, items);
@@ -320,7 +324,8 @@ internal sealed class DirectoryCloud : ICloudProvider
         }
     }
 
-    private sealed class Reader(DirectoryFeed feed, LedgerName ledger, FeedPosition backlogEnd, FeedPosition after)
+    private sealed class Reader(
+        DirectoryFeed feed, LedgerName ledger, FeedPosition backlogEnd, FeedPosition after, EntryId? atAfter)
     {
         public DirectoryFeed Feed { get; } = feed;
 
@@ -329,6 +334,9 @@ internal sealed class DirectoryCloud : ICloudProvider
         public FeedPosition BacklogEnd { get; } = backlogEnd;
 
         public FeedPosition After { get; set; } = after;
+
+        /// <summary>Id of the entry there; null when it is not known.</summary>
+        public EntryId? AtAfter { get; set; } = atAfter;
 
         public bool IsCaughtUp { get; set; }
     }

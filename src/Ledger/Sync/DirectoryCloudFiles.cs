@@ -161,23 +161,17 @@ internal sealed class DirectoryCloudFiles(LedgerRuntime runtime, string path)
     /// <summary>Reads a whole file.</summary>
     /// <param name="target">The file.</param>
     /// <param name="sizeBytesMax">A longer one is cut one byte after this.</param>
-    /// <returns>Null when there is no such file.</returns>
+    /// <returns>Null when there is no such file. It is opened: to ask whether it exists also hides errors.</returns>
     public byte[]? ReadOrNull(string target, int sizeBytesMax)
     {
-        if (!runtime.Files.FileExists(target))
-        {
-            return null;
-        }
-
         try
         {
             using var file = runtime.Files.Open(target, FileOpening.ReadOnly);
             var content = new byte[Math.Min(file.Length, sizeBytesMax + 1L)];
             return content[..file.ReadFully(0, content)];
         }
-        catch (FileNotFoundException)
+        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
-            // Somebody took it away meanwhile.
             return null;
         }
     }

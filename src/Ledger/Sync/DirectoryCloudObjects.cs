@@ -39,10 +39,18 @@ internal sealed class DirectoryCloudObjects(LedgerRuntime runtime, DirectoryClou
     }
 
     /// <summary>A blob's content; null when there is none.</summary>
-    public ReadOnlyMemory<byte>? GetBlob(BlobName name) =>
-        files.ReadOrNull(BlobPathOf(name), BlobHeaderSizeBytes + CloudLimits.BlobSizeBytesMax) is { } stored
-            ? (ReadOnlyMemory<byte>?)stored.AsMemory(Math.Min(BlobHeaderSizeBytes, stored.Length))
-            : null;
+    /// <exception cref="CloudUnavailableException">The whole cloud is not there.</exception>
+    public ReadOnlyMemory<byte>? GetBlob(BlobName name)
+    {
+        if (files.ReadOrNull(BlobPathOf(name), BlobHeaderSizeBytes + CloudLimits.BlobSizeBytesMax) is { } stored)
+        {
+            return stored.AsMemory(Math.Min(BlobHeaderSizeBytes, stored.Length));
+        }
+
+        // Only a cloud that is there can say that it does not have a blob.
+        _ = files.ReadIncarnation();
+        return null;
+    }
 
     /// <summary>Which blobs are there; their leases are renewed.</summary>
     public IReadOnlyList<bool> HasBlobs(IReadOnlyList<BlobName> names)

@@ -29,7 +29,7 @@ internal sealed class DirectoryFeed(DirectoryCloudFiles files, LedgerName ledger
     /// <summary>What the cloud says about the feed when it is connected to.</summary>
     public FeedState StateOf(FeedCursor cursor, DeviceId device)
     {
-        var end = FindEnd();
+        var end = FindEnd(mayShrink: true);
         EntryId? atCursor = null;
         if (cursor.After > FeedPosition.Start && Read(FeedSlot.NumberOf(cursor.After)) is { } slot)
         {
@@ -42,14 +42,27 @@ internal sealed class DirectoryFeed(DirectoryCloudFiles files, LedgerName ledger
     }
 
     /// <summary>The next slot after a position; null when there is none.</summary>
+    /// <param name="after">The position.</param>
+    /// <param name="expected">Id of the entry at the position; null when it is not known.</param>
     /// <returns>On the disk, name and content: no reader can have seen what power loss takes back.</returns>
-    public FeedSlot? ReadAfter(FeedPosition after)
+    /// <exception cref="IOException">The position is not there any more: the feed was rolled back.</exception>
+    public FeedSlot? ReadAfter(FeedPosition after, EntryId? expected)
     {
         var number = FeedSlot.NumberOf(after);
-        if (number > 0 && Read(number) is { } current && current.Last > after)
+        if (number > 0)
         {
-            MakeDurable(number);
-            return current;
+            var current = Read(number) ?? throw NewVanished(number);
+            if (expected is { } id && !current.IsDamaged &&
+                !current.Entries.Any(entry => entry.Position == after && entry.Entry.Id == id))
+            {
+                throw new IOException($"The file '{PathOf(number)}' is another one than it was.");
+            }
+
+            if (current.Last > after)
+            {
+                MakeDurable(number);
+                return current;
+            }
         }
 
         if (Read(number + 1) is not { } next)
@@ -57,6 +70,7 @@ internal sealed class DirectoryFeed(DirectoryCloudFiles files, LedgerName ledger
             return null;
         }
 
+        NoteEnd(number + 1);
         MakeDurable(number + 1);
         return next;
     }
@@ -201,7 +215,12 @@ internal sealed class DirectoryFeed(DirectoryCloudFiles files, LedgerName ledger
         (hint.Value == 0 || (Read(hint.Slot) is { } slot && slot.Page == page && slot.Last.Value == hint.Value));
 
     /// <summary>Number of the last slot: doubles the step until one is missing, then halves it.</summary>
-    private long FindEnd()
+    /// <param name="mayShrink">
+    /// The caller compares with what was there before. For others a feed that has become shorter is an error: nothing
+    /// is appended to a cloud that was rolled back before somebody has connected and noticed it.
+    /// </param>
+    /// <exception cref="IOException">A slot that was there is not any more.</exception>
+    private long FindEnd(bool mayShrink = false)
     {
         long low;
         lock (_gate)
@@ -209,8 +228,11 @@ internal sealed class DirectoryFeed(DirectoryCloudFiles files, LedgerName ledger
             low = _end;
         }
 
-        // A rolled back cloud ends earlier than it did.
-        low = low > 0 && files.Exists(PathOf(low)) ? low : 0;
+        if (low > 0 && !files.Exists(PathOf(low)))
+        {
+            low = mayShrink ? 0 : throw NewVanished(low);
+        }
+
         var step = 1L;
         while (files.Exists(PathOf(low + step)))
         {

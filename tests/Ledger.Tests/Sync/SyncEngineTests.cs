@@ -76,9 +76,9 @@ public sealed class SyncEngineTests
         Assert.Equal(await HeadAsync(here), await HeadAsync(there));
     });
 
-    internal static void Run(int seed, Func<LedgerRuntime, MemoryCloud, Task> body)
+    internal static void Run(int seed, Func<LedgerRuntime, MemoryCloud, Task> body, IFileSystem? files = null)
     {
-        var world = TestRuntime.Create(seed);
+        var world = TestRuntime.Create(seed, files);
         world.Run(async runtime =>
         {
             await using var cloud = new MemoryCloud(runtime);

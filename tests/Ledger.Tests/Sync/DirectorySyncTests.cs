@@ -1,0 +1,137 @@
+using Ledger.Conformance;
+using Ledger.Runtime;
+using Ledger.Sync;
+using Xunit;
+using static Ledger.Conformance.PageText;
+using static Ledger.Tests.Sync.MaliciousCloudTests;
+using static Ledger.Tests.Sync.SyncEngineTests;
+using static Ledger.Tests.Sync.SyncRepairTests;
+
+namespace Ledger.Tests.Sync;
+
+/// <summary>Devices that share a directory, which somebody restores, or which goes away.</summary>
+public sealed class DirectorySyncTests
+{
+    private const string Root = "/share/cloud";
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_directory_that_is_rolled_back_under_a_connected_device_is_noticed_and_not_written_to(bool puts) => Run(
+        seed: 130, async (runtime, _) =>
+        {
+            await using var cloud = await DirectoryCloud.OpenAsync(runtime, Root, create: true, default);
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            foreach (var number in Enumerable.Range(0, 5))
+            {
+                await PutAndSyncAsync(first, $"{number}", "x");
+            }
+
+            var slots = Path.Combine(Root, "feeds", first.Keys.Ledger.ToString(), "slots", "000000000000");
+            foreach (var slot in runtime.Files.List(slots).Skip(2))
+            {
+                runtime.Files.Delete(Path.Combine(slots, slot));
+            }
+
+            if (puts)
+            {
+                await PutAsync(first, "late", "y");
+            }
+
+            await runtime.Delay(TimeSpan.FromSeconds(10), default);
+
+            Assert.Equal(SyncBlock.RolledBack, (await first.Engine.GetStatusAsync(default)).Block);
+            Assert.Equal(2, runtime.Files.List(slots).Count);
+            await PutAsync(first, "later", "z");
+            await first.Engine.RepairAsync(default);
+            await first.SyncAsync();
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", cloud);
+            await second.SyncAsync();
+            await using var here = await first.OpenPageAsync();
+            await using var there = await second.OpenPageAsync();
+            Assert.Equal(await here.ShowAsync(), await there.ShowAsync());
+        });
+
+    [Fact]
+    public void A_directory_that_was_rolled_back_and_has_grown_again_is_noticed() => Run(
+        seed: 131, async (runtime, _) =>
+        {
+            await using var cloud = await DirectoryCloud.OpenAsync(runtime, Root, create: true, default);
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            foreach (var number in Enumerable.Range(0, 3))
+            {
+                await PutAndSyncAsync(first, $"{number}", "x");
+            }
+
+            // What the restored directory got since: other content under the numbers that were there.
+            var slots = Path.Combine(Root, "feeds", first.Keys.Ledger.ToString(), "slots", "000000000000");
+            var names = runtime.Files.List(slots);
+            var content = ReadAll(runtime.Files, Path.Combine(slots, names[0]));
+            runtime.Files.Delete(Path.Combine(slots, names[^1]));
+            using (var file = runtime.Files.Open(Path.Combine(slots, names[^1]), FileOpening.CreateNew))
+            {
+                file.Write(0, content);
+            }
+
+            await runtime.Delay(TimeSpan.FromSeconds(10), default);
+
+            Assert.Equal(SyncBlock.RolledBack, (await first.Engine.GetStatusAsync(default)).Block);
+        });
+
+    [Fact]
+    public void A_directory_that_goes_away_between_an_entry_and_its_pieces_puts_nothing_aside()
+    {
+        var files = new VanishingFileSystem(new MemoryFileSystem(), "/share");
+        var random = new Random(132);
+        Run(
+            seed: 132,
+            async (runtime, _) =>
+            {
+                await using var cloud = await DirectoryCloud.OpenAsync(runtime, Root, create: true, default);
+                await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+                await using (var here = await first.OpenPageAsync())
+                {
+                    await using var transaction = await here.BeginTransactionAsync();
+                    for (var number = 0; number < 1_000; number++)
+                    {
+                        var value = new byte[250];
+                        random.NextBytes(value);
+                        await transaction.PutAsync($"{number:0000}", Convert.ToHexString(value));
+                    }
+
+                    await transaction.CommitAsync();
+                }
+
+                await first.SyncAsync();
+                var hasGone = false;
+                var liar = new TamperingCloud(cloud)
+                {
+                    Tamper = item =>
+                    {
+                        (hasGone, files.IsAway) = (true, !hasGone);
+                        return [item];
+                    },
+                };
+                await using var second = await SyncDevice.OpenAsync(runtime, "/b", liar);
+                await runtime.Delay(TimeSpan.FromMinutes(1), default);
+                Assert.True(hasGone);
+                Assert.NotNull((await second.Engine.GetStatusAsync(default)).Error);
+
+                files.IsAway = false;
+                await second.SyncAsync();
+
+                Assert.Empty((await second.Engine.GetStatusAsync(default)).Problems);
+                await using var there = await second.OpenPageAsync();
+                Assert.Equal(500, (await there.GetAsync("0999"))!.Length);
+            },
+            files);
+    }
+
+    private static byte[] ReadAll(IFileSystem files, string path)
+    {
+        using var file = files.Open(path, FileOpening.ReadOnly);
+        var content = new byte[file.Length];
+        Assert.Equal(content.Length, file.ReadFully(0, content));
+        return content;
+    }
+}
