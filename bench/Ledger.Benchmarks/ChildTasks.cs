@@ -6,6 +6,8 @@ using Ledger.Benchmarks.Stores;
 using Ledger.Objects;
 using Ledger.Pages;
 using Ledger.Runtime;
+using Ledger.Server.Hooks;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Ledger.Benchmarks;
 
@@ -43,6 +45,9 @@ internal static class ChildTasks
                 return 0;
             case ["fill-and-die", var contender, var directory, var entries]:
                 await FillAndDieAsync(Enum.Parse<Contender>(contender), directory, Number(entries));
+                return 1;
+            case ["hooks", var path, var url]:
+                await DeliverAsync(path, new Uri(url));
                 return 1;
             default:
                 await Console.Error.WriteLineAsync($"There is no task '{string.Join(' ', arguments)}'.");
@@ -83,6 +88,17 @@ internal static class ChildTasks
         var entries = new EntryStream(1, seed);
         await using var ledger = await LedgerContender.OpenAsync(directory, CacheSizeBytes);
         await ledger.PutAsync(entries.Key(0), entries.Value(seed));
+    }
+
+    /// <summary>Delivers a hook of a SQLite file until it is killed.</summary>
+    private static async Task DeliverAsync(string path, Uri url)
+    {
+        await using var store = HookBackend.Open(path);
+        await using var host = new HookHost(
+            (_, _) => new(store), LedgerRuntime.CreateSystem(), NullLogger.Instance,
+            plan: new HookPlan { Lease = TimeSpan.FromSeconds(1) });
+        await host.ReplaceAsync([HookBackend.Hook("killed", url)]);
+        await new TaskCompletionSource().Task;
     }
 
     private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
