@@ -68,8 +68,8 @@ internal static class CommandLine
         var root = new RootCommand("Local-first storage: pages that work offline, and streams of what was done.")
         {
             PageCommand.Create(common),
-            StreamCommand.Create(common),
-            ConsumerCommand.Create(common),
+            StreamCommand.Create(common, server),
+            ConsumerCommand.Create(common, server),
             SyncCommand.Create(common),
             VerifyCommand.Create(common),
             DemoCommand.Create(common),

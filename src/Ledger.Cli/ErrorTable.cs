@@ -1,5 +1,6 @@
 using Ledger.Objects;
 using Ledger.Pages;
+using Ledger.Rpc;
 using Ledger.Runtime;
 using Ledger.Server.Configuration;
 using Ledger.Server.Hosting;
@@ -42,6 +43,7 @@ internal static class ErrorTable
 
     private static CliException Of(LedgerException error) => error switch
     {
+        RemoteLedgerException remote => OfRemote(remote),
         ConfigurationException => new(
             ExitCodes.Failed, error.Message, "Correct it there; 'ledger start --help' says where it is.", error),
         DaemonException => new(
@@ -68,6 +70,16 @@ internal static class ErrorTable
         CorruptObjectException or MissingObjectException =>
             new(ExitCodes.Failed, error.Message, "'ledger verify' says what else is damaged.", error),
         _ => new(ExitCodes.Failed, error.Message, null, error),
+    };
+
+    private static CliException OfRemote(RemoteLedgerException error) => error.Code switch
+    {
+        RpcCode.Unauthenticated => new(
+            ExitCodes.Denied, error.Message, "Give --api-key or LEDGER_API_KEY; 'ledger key add' makes one.", error),
+        RpcCode.PermissionDenied =>
+            new(ExitCodes.Denied, error.Message, "'ledger key list' says what each key may do.", error),
+        RpcCode.ResourceExhausted => new(ExitCodes.Unavailable, error.Message, "Run it again later.", error),
+        _ => new(ExitCodes.Failed, error.Message, "The daemon's log says more.", error),
     };
 
     private static CliException OfCloud(CloudUnavailableException error) => error.Problem switch

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Ledger.Cli.Daemons;
 using Ledger.Cli.Streams;
 using Ledger.Streams;
 using Ledger.Streams.Consumers;
@@ -10,9 +11,9 @@ namespace Ledger.Cli.Commands;
 internal static class ConsumerCommand
 {
     /// <summary>Builds the group.</summary>
-    public static Command Create(CommonOptions common)
+    public static Command Create(CommonOptions common, ServerOptions server)
     {
-        var store = new StoreOptions();
+        var store = new StoreOptions(server);
         return new ExampleCommand(
             "consumer", "Look at consumers of streams, and decide about what they could not handle",
             "consumer list --db sqlite:app.db",

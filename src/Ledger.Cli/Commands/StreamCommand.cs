@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Ledger.Cli.Daemons;
 using Ledger.Cli.Streams;
 
 namespace Ledger.Cli.Commands;
@@ -7,9 +8,9 @@ namespace Ledger.Cli.Commands;
 internal static class StreamCommand
 {
     /// <summary>Builds the group.</summary>
-    public static Command Create(CommonOptions common)
+    public static Command Create(CommonOptions common, ServerOptions server)
     {
-        var store = new StoreOptions();
+        var store = new StoreOptions(server);
         var group = new ExampleCommand(
             "stream", "Work with streams: typed append-only logs in a database",
             "stream append 'hello' --db sqlite:app.db --stream user-123",

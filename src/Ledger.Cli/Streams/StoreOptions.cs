@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Ledger.Cli.Daemons;
 using Ledger.Streams;
 using Ledger.Streams.Postgres;
 using Ledger.Streams.Sqlite;
@@ -6,7 +7,8 @@ using Ledger.Streams.Sqlite;
 namespace Ledger.Cli.Streams;
 
 /// <summary>The options that the commands for streams and consumers share, each declared once.</summary>
-internal sealed class StoreOptions
+/// <param name="server">The options that say which daemon is meant, where no database is named.</param>
+internal sealed class StoreOptions(ServerOptions server)
 {
     /// <summary>The stream when none is named.</summary>
     public const string StreamDefault = "default";
@@ -14,7 +16,7 @@ internal sealed class StoreOptions
     /// <summary>The database.</summary>
     public Option<DatabaseName?> Database { get; } = new("--db")
     {
-        Description = "The database that the streams are in",
+        Description = "The database that the streams are in; without it the daemon has them",
         HelpName = DatabaseName.Form,
         CustomParser = DatabaseName.Parse,
         Recursive = true,
@@ -49,9 +51,12 @@ internal sealed class StoreOptions
         Command command, CommonOptions common, bool create, Func<CommandContext, IStreamStore, Task> work) =>
         CommandContext.SetAction(command, common, async context =>
         {
+            using var daemon = context.Parse.GetValue(Database) is null
+                ? DaemonConnection.Create(context, server) : null;
             try
             {
-                await using var store = Open(context, create);
+                await using var store = daemon is null
+                    ? Open(context, create) : await daemon.OpenAsync(context.Parse.GetValue(Store)!, context.Token);
                 await store.EnsureCreatedAsync(context.Token);
                 await work(context, store);
                 return ExitCodes.Done;
@@ -63,14 +68,18 @@ internal sealed class StoreOptions
             }
             catch (Objects.StoreUnavailableException error)
             {
+                if (daemon is not null && error.Reason == Objects.StoreUnavailableReason.Unreachable)
+                {
+                    throw daemon.NoAnswer(error);
+                }
+
                 throw ErrorTable.OfDatabase(error);
             }
         });
 
     private IStreamStore Open(CommandContext context, bool create)
     {
-        var database = context.Parse.GetValue(Database) ?? throw CliException.Usage(
-            "--db is missing: it says which database the streams are in.", $"Give --db {DatabaseName.Form}.");
+        var database = context.Parse.GetRequiredValue(Database)!;
         var store = context.Parse.GetValue(Store)!;
         return database.Kind == DatabaseKind.Sqlite
             ? new SqliteStreamStore(

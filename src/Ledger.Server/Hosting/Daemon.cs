@@ -91,7 +91,7 @@ internal sealed class Daemon : IAsyncDisposable
         await _changing.WaitAsync();
         try
         {
-            return _parts.Reload();
+            return await _parts.ReloadAsync();
         }
         catch (ConfigurationException error)
         {

@@ -1,7 +1,10 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Security.Cryptography;
 using Ledger.Objects;
+using Ledger.Runtime;
 using Ledger.Server.Configuration;
+using Ledger.Server.Hooks;
 using Ledger.Server.Logging;
 using Ledger.Server.Services;
 using Microsoft.Extensions.Logging;
@@ -12,6 +15,7 @@ namespace Ledger.Server.Hosting;
 internal sealed class DaemonParts : IAsyncDisposable
 {
     private readonly DaemonLog _log;
+    private readonly HookHost _hooks;
     private readonly CancellationTokenSource _stopping = new();
     private readonly ConcurrentQueue<(ListenerKind Kind, EndPoint EndPoint)> _bound = [];
     private volatile DaemonState _state;
@@ -32,6 +36,10 @@ internal sealed class DaemonParts : IAsyncDisposable
             ? StoreCatalog.OfPostgres(database.Address) : StoreCatalog.OfSqlite(database.Address);
         Catalog.StoresMax = state.Options.Limits.Stores;
         Service = new LedgerService(Catalog, _stopping.Token);
+        _hooks = new HookHost(
+            async (store, token) => await Catalog.OpenAsync(store, token), LedgerRuntime.CreateSystem(),
+            Loggers.CreateLogger("Ledger.Hooks"));
+        HookAdmin = new HookAdmin(_hooks, Catalog);
     }
 
     /// <summary>What it works with now.</summary>
@@ -52,6 +60,9 @@ internal sealed class DaemonParts : IAsyncDisposable
     /// <summary>What calls do.</summary>
     public LedgerService Service { get; }
 
+    /// <summary>What operators ask of hooks.</summary>
+    public HookAdmin HookAdmin { get; }
+
     /// <summary>Cancelled when the daemon stops: what follows something ends.</summary>
     public CancellationToken Stopping => _stopping.Token;
 
@@ -65,8 +76,9 @@ internal sealed class DaemonParts : IAsyncDisposable
     public IReadOnlyList<EndPoint> AddressesOf(ListenerKind kind) =>
         [.. _bound.Where(bound => (bound.Kind & kind) != 0).Select(bound => bound.EndPoint)];
 
-    /// <summary>Opens the database, which must answer in time.</summary>
+    /// <summary>Opens the database, which must answer in time, and starts the hooks.</summary>
     /// <exception cref="StoreUnavailableException">It does not.</exception>
+    /// <exception cref="ConfigurationException">A hook cannot be used.</exception>
     public async Task OpenAsync(CancellationToken cancellationToken)
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -81,6 +93,8 @@ internal sealed class DaemonParts : IAsyncDisposable
                 StoreUnavailableReason.Unreachable,
                 $"The database did not answer within {State.Options.StartTimeout} ('start_timeout').", error);
         }
+
+        await ReplaceHooksAsync(State.Options.Hooks);
     }
 
     /// <summary>Why calls cannot be served; null when they can.</summary>
@@ -106,12 +120,13 @@ internal sealed class DaemonParts : IAsyncDisposable
     /// <summary>Takes over the configuration as a whole or not at all.</summary>
     /// <returns>The keys that changed.</returns>
     /// <exception cref="ConfigurationException">It was not taken over.</exception>
-    public IReadOnlyList<string> Reload()
+    public async Task<IReadOnlyList<string>> ReloadAsync()
     {
         var previous = _state;
         var next = DaemonState.Prepare(previous.Configuration.Reload(ConfigurationEnvironment.OfProcess()));
 
-        // From here on nothing can fail.
+        // This may still fail, and then changes nothing; what follows cannot.
+        await ReplaceHooksAsync(next.Options.Hooks);
         _state = next;
         Catalog.StoresMax = next.Options.Limits.Stores;
         _log.Level = next.Options.LogLevel;
@@ -148,17 +163,34 @@ internal sealed class DaemonParts : IAsyncDisposable
     }
 
     /// <summary>Ends what would go on for ever.</summary>
-    public Task DrainAsync() => _stopping.CancelAsync();
+    public async Task DrainAsync()
+    {
+        await _stopping.CancelAsync();
+        await _hooks.DisposeAsync();
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await _stopping.CancelAsync();
+        await DrainAsync();
         await Catalog.DisposeAsync();
         Audit.Dispose();
         _state.Rates.Dispose();
         _stopping.Dispose();
         Loggers.Dispose();
+    }
+
+    private async Task ReplaceHooksAsync(IReadOnlyList<HookOptions> hooks)
+    {
+        try
+        {
+            await _hooks.ReplaceAsync(hooks);
+        }
+        catch (Exception error) when (error is ArgumentException or IOException or UnauthorizedAccessException
+            or CryptographicException)
+        {
+            throw new ConfigurationException($"'hooks': {error.Message}");
+        }
     }
 
     /// <summary>A place for a subscription.</summary>

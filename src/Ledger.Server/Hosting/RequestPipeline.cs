@@ -1,20 +1,38 @@
 using System.Globalization;
 using Ledger.Rpc;
+using Ledger.Server.Configuration;
 using Ledger.Server.Gateway;
 using Ledger.Server.Identities;
+using Ledger.Server.Services;
+using Ledger.Server.Wire;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Net.Http.Headers;
 
 namespace Ledger.Server.Hosting;
 
 /// <summary>What every call goes through: whose listener, who calls, how often, and who answers.</summary>
-/// <param name="parts">What is served.</param>
-/// <param name="daemon">The daemon, for its control socket.</param>
-internal sealed class RequestPipeline(DaemonParts parts, Daemon daemon)
+internal sealed class RequestPipeline
 {
     private const string HealthPath = "/v1/health";
 
-    private readonly HttpGateway _gateway = new(parts);
-    private readonly ControlEndpoint _control = new(parts, daemon);
+    private readonly DaemonParts _parts;
+    private readonly HttpGateway _gateway;
+    private readonly ControlEndpoint _control;
+    private readonly GrpcEndpoints _grpc;
+
+    /// <summary>Prepares the pipeline.</summary>
+    /// <param name="parts">What is served.</param>
+    /// <param name="daemon">The daemon, for its control socket and for operators.</param>
+    public RequestPipeline(DaemonParts parts, Daemon daemon)
+    {
+        _parts = parts;
+        _gateway = new HttpGateway(parts);
+        _control = new ControlEndpoint(parts, daemon);
+        var admin = new AdminService(parts.Catalog, _ => ReloadAsync(daemon), parts.HookAdmin);
+        _grpc = new GrpcEndpoints(
+            parts.Service, admin, AuthenticateAsync,
+            async token => await parts.FindTroubleAsync(token) is null, parts.Logger);
+    }
 
     /// <summary>Answers a call.</summary>
     public Task HandleAsync(HttpContext context)
@@ -26,18 +44,73 @@ internal sealed class RequestPipeline(DaemonParts parts, Daemon daemon)
         }
 
         var isGrpc = (kind & ListenerKind.Grpc) != 0
-            && ((kind & ListenerKind.Http) == 0 || IsGrpc(context.Request));
+            && ((kind & ListenerKind.Http) == 0 || GrpcEndpoints.IsGrpc(context));
         return isGrpc ? HandleGrpcAsync(context) : HandleHttpAsync(context);
     }
 
-    private static bool IsGrpc(HttpRequest request) =>
-        request.ContentType?.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) == true;
-
-    private static async Task HandleGrpcAsync(HttpContext context)
+    private static async Task<IReadOnlyList<string>> ReloadAsync(Daemon daemon)
     {
-        context.Response.StatusCode = StatusCodes.Status404NotFound;
-        await context.Response.CompleteAsync();
+        try
+        {
+            return await daemon.ReloadAsync();
+        }
+        catch (ConfigurationException error)
+        {
+            // A caller's mistake: whoever may reload may know what is wrong with the file.
+            throw new ArgumentException(error.Message, error);
+        }
     }
+
+    private async Task HandleGrpcAsync(HttpContext context)
+    {
+        _grpc.MessageBytesMax = _parts.State.Options.Limits.MessageBytes;
+        if (!GrpcPaths.IsFollowing(context.Request.Path.Value))
+        {
+            await _grpc.HandleAsync(context);
+            return;
+        }
+
+        using var place = _parts.TrySubscribe();
+        if (place is null)
+        {
+            RefuseGrpc(context, RpcCode.ResourceExhausted, "There are as many subscriptions as are allowed.");
+            return;
+        }
+
+        await _grpc.HandleAsync(context);
+    }
+
+    /// <summary>Finds out who makes a call of gRPC; what is known to be refused is audited.</summary>
+    private ValueTask<Identity?> AuthenticateAsync(HttpContext context)
+    {
+        var state = _parts.State;
+        var identity = state.Authenticator.Find(context.Request);
+        if (!state.Rates.TryTake(identity, out _))
+        {
+            _parts.Audit.Refused(context, "too many calls");
+            throw new RpcException(
+                RpcCode.ResourceExhausted, "There were too many calls with this key; try again later.");
+        }
+
+        if (identity is null && !GrpcPaths.IsHealth(context.Request.Path.Value))
+        {
+            _parts.Audit.Refused(context, ReasonOf(context));
+        }
+
+        return ValueTask.FromResult(identity);
+    }
+
+    private static void RefuseGrpc(HttpContext context, RpcCode code, string message)
+    {
+        context.Response.ContentType = "application/grpc";
+        context.Response.Headers["grpc-status"] = ((int)code).ToString(CultureInfo.InvariantCulture);
+        context.Response.Headers["grpc-message"] = message;
+    }
+
+    private static string ReasonOf(HttpContext context) =>
+        context.Request.Headers.ContainsKey(Authenticator.KeyHeader)
+        || context.Request.Headers.ContainsKey(HeaderNames.Authorization)
+            ? "unknown key" : "no key";
 
     private async Task HandleHttpAsync(HttpContext context)
     {
@@ -47,7 +120,7 @@ internal sealed class RequestPipeline(DaemonParts parts, Daemon daemon)
                 await Answers.TextAsync(context, StatusCodes.Status200OK, "ok\n");
                 return;
             case "/readyz":
-                var trouble = await parts.FindTroubleAsync(context.RequestAborted);
+                var trouble = await _parts.FindTroubleAsync(context.RequestAborted);
                 await Answers.TextAsync(
                     context, trouble is null ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable,
                     trouble is null ? "ready\n" : trouble + "\n");
@@ -64,11 +137,11 @@ internal sealed class RequestPipeline(DaemonParts parts, Daemon daemon)
     /// <summary>Finds out who calls, and answers itself when they may not.</summary>
     private async Task<(bool IsAdmitted, Identity? Identity)> AdmitAsync(HttpContext context)
     {
-        var state = parts.State;
+        var state = _parts.State;
         var identity = state.Authenticator.Find(context.Request);
         if (!state.Rates.TryTake(identity, out var retryAfter))
         {
-            parts.Audit.Refused(context, "too many calls");
+            _parts.Audit.Refused(context, "too many calls");
             context.Response.Headers.RetryAfter =
                 Math.Max(1, Math.Ceiling(retryAfter.TotalSeconds)).ToString("0", CultureInfo.InvariantCulture);
             await Answers.ErrorAsync(context, new RpcException(
@@ -78,8 +151,7 @@ internal sealed class RequestPipeline(DaemonParts parts, Daemon daemon)
 
         if (identity is null && context.Request.Path.Value != HealthPath)
         {
-            parts.Audit.Refused(
-                context, context.Request.Headers.ContainsKey(Authenticator.KeyHeader) ? "unknown key" : "no key");
+            _parts.Audit.Refused(context, ReasonOf(context));
             await Answers.ErrorAsync(context, new RpcException(
                 RpcCode.Unauthenticated, "The call has no key that is known; send it as 'x-api-key'."));
             return (false, null);
@@ -87,4 +159,21 @@ internal sealed class RequestPipeline(DaemonParts parts, Daemon daemon)
 
         return (true, identity);
     }
+}
+
+/// <summary>Which calls of gRPC are special to the daemon.</summary>
+internal static class GrpcPaths
+{
+    private const string Service = "/ledger.v1.LedgerService/";
+
+    private static readonly HashSet<string> Following = new(
+        [Service + "Subscribe", Service + "SubscribeAll", Service + "WatchStore", Service + "Consume"],
+        StringComparer.Ordinal);
+
+    /// <summary>Whether a call goes on until its caller ends it.</summary>
+    public static bool IsFollowing(string? path) => path is not null && Following.Contains(path);
+
+    /// <summary>Whether a call asks for health, which anybody may.</summary>
+    public static bool IsHealth(string? path) =>
+        path == Service + "Health" || path?.StartsWith("/grpc.health.v1.Health/", StringComparison.Ordinal) == true;
 }

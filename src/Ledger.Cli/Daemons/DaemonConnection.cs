@@ -1,0 +1,96 @@
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
+using Ledger.Objects;
+using Ledger.Rpc;
+using Ledger.Rpc.Client;
+using Ledger.Server.Configuration;
+using Ledger.Streams;
+
+namespace Ledger.Cli.Daemons;
+
+/// <summary>The way to the daemon that a command line means.</summary>
+internal sealed class DaemonConnection : IDisposable
+{
+    private readonly RpcChannel _channel;
+
+    private DaemonConnection(string address, RpcChannel channel)
+    {
+        Address = address;
+        _channel = channel;
+    }
+
+    /// <summary>Where it is.</summary>
+    public string Address { get; }
+
+    /// <summary>Prepares a connection; nothing is opened.</summary>
+    /// <remarks>What the command line does not say is taken from the configuration, if it is there.</remarks>
+    public static DaemonConnection Create(CommandContext context, ServerOptions server)
+    {
+        var config = server.ConfigOf(context.Parse);
+        var options = LoadedConfiguration.Load(config.Require(), ConfigurationEnvironment.OfProcess()).Options;
+        var given = context.Parse.GetValue(server.Address);
+        var address = string.IsNullOrEmpty(given)
+            ? (options.Tls is null || options.Listen.Path is not null ? "" : "https://") + Reachable(options.Listen)
+            : given;
+        var key = context.Parse.GetValue(server.ApiKey) ?? options.ApiKey;
+        try
+        {
+            return new DaemonConnection(address, new RpcChannel(address, new RpcChannelOptions
+            {
+                ApiKey = string.IsNullOrEmpty(key) ? null : key,
+                Tls = options.Tls is null ? null : TlsOf(options.Tls),
+            }));
+        }
+        catch (ArgumentException error)
+        {
+            throw CliException.Usage(
+                $"--addr is host:port, http(s)://host:port or unix:PATH, not '{address}'.", error.Message);
+        }
+    }
+
+    /// <summary>Opens a store of the daemon's.</summary>
+    /// <exception cref="CliException">No daemon answers.</exception>
+    public async Task<IStreamStore> OpenAsync(string store, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await RemoteStreamStore.OpenAsync(_channel, store, cancellationToken: cancellationToken);
+        }
+        catch (StoreUnavailableException error) when (error.Reason == StoreUnavailableReason.Unreachable)
+        {
+            throw NoAnswer(error);
+        }
+    }
+
+    /// <summary>The exception for a daemon that does not answer.</summary>
+    public CliException NoAnswer(Exception error) => new(
+        ExitCodes.Unavailable, $"No daemon answers at {Address}.",
+        "'ledger start' starts one; with --db a database is used without one.", error);
+
+    /// <inheritdoc/>
+    public void Dispose() => _channel.Dispose();
+
+    // Where every address is listened at, this machine's own is one of them.
+    private static string Reachable(ListenAddress address) =>
+        (address.Host is "" or "0.0.0.0" or "::" ? address with { Host = "localhost" } : address).ToString();
+
+    // The daemon's own certificate is trusted as such, whatever name it has; any other as the system does.
+    private static SslClientAuthenticationOptions TlsOf(TlsOptions options)
+    {
+        using var own = X509CertificateLoader.LoadCertificateFromFile(options.CertificateFile);
+        var digest = own.GetCertHashString(System.Security.Cryptography.HashAlgorithmName.SHA256);
+        var tls = new SslClientAuthenticationOptions
+        {
+            RemoteCertificateValidationCallback = (_, certificate, _, problems) =>
+                problems == SslPolicyErrors.None
+                || certificate?.GetCertHashString(System.Security.Cryptography.HashAlgorithmName.SHA256) == digest,
+        };
+        if (options.ClientAuthorityFile is not null)
+        {
+            tls.ClientCertificates =
+                [X509Certificate2.CreateFromPemFile(options.CertificateFile, options.KeyFile)];
+        }
+
+        return tls;
+    }
+}
