@@ -185,7 +185,7 @@ public sealed class StreamTests : IDisposable
     [InlineData(3, "stream read --db sqlite:app.db", "There is no database 'app.db'.")]
     [InlineData(3, "stream tail --db sqlite:app.db", "There is no database 'app.db'.")]
     [InlineData(3, "consumer list --db sqlite:app.db", "There is no database 'app.db'.")]
-    [InlineData(2, "stream read", "--db is missing: it says which database the streams are in.")]
+    [InlineData(5, "stream read --addr localhost:1", "No daemon answers at localhost:1.")]
     [InlineData(2, "stream read --db app.db", "--db is sqlite:PATH|postgres:DSN, and nothing else.")]
     [InlineData(2, "stream append a --store sqlite_x --db sqlite:app.db", "The name 'sqlite_x' is reserved")]
     [InlineData(2, "page get --kay a", "'--kay' is not an option of 'ledger page get'.")]
