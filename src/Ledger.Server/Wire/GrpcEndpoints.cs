@@ -54,6 +54,9 @@ public sealed partial class GrpcEndpoints
         set => _server.MessageBytesMax = value;
     }
 
+    /// <summary>What answers, without Kestrel.</summary>
+    internal RpcServer Server => _server;
+
     /// <summary>Whether a request is one of gRPC, for a listener that has others too.</summary>
     public static bool IsGrpc(HttpContext context) =>
         context.Request.ContentType?.StartsWith(GrpcHeaders.ContentType, StringComparison.OrdinalIgnoreCase) ?? false;

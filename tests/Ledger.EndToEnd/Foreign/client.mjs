@@ -14,6 +14,7 @@ function load(file) {
     includeDirs: [settings.protos],
     keepCase: true,
     longs: String,
+    enums: String,
     defaults: true,
     oneofs: true,
   });
@@ -28,6 +29,8 @@ const { status } = grpc;
 
 const limits = { "grpc.max_receive_message_length": 20 << 20, "grpc.max_send_message_length": 32 << 20 };
 const client = new ledger.LedgerService(settings.address, grpc.credentials.createInsecure(), limits);
+
+const bytes = (text) => Buffer.from(text);
 
 function metadata(store = "foreign", key = settings.key) {
   const data = new grpc.Metadata();
@@ -87,7 +90,7 @@ const checks = {
     assert.deepEqual([stat.count, stat.first_id, stat.last_id], ["3", first.ids[0], first.ids[2]]);
   },
   async "tags, annotations, trim, rename, list, search"() {
-    const { ids } = await call("Append", { stream: "c", entries: [{ payload: '"needle 1"' }, { payload: "2" }] });
+    const { ids } = await call("Append", { stream: "c", entries: [{ payload: bytes('"needle 1"') }, { payload: bytes("2") }] });
     await call("SetTags", { stream: "c", id: ids[0], tags: ["x"] });
     await call("SetAnnotations", { stream: "c", id: ids[0], set: { a: "1", b: "2" }, delete: ["b"] });
     const { entries } = await call("Search", { query: "NEEDLE" });
@@ -104,13 +107,13 @@ const checks = {
   async "the additions"() {
     const { results } = await call("AppendAll", {
       appends: [
-        { stream: "m1", entries: [{ payload: "1" }], expected_end: { new: true } },
-        { stream: "m2", entries: [{ payload: "2", source_id: "there/2" }] },
+        { stream: "m1", entries: [{ payload: bytes("1") }], expected_end: { new: true } },
+        { stream: "m2", entries: [{ payload: bytes("2"), source_id: "there/2" }] },
       ],
     });
     assert.equal(results.length, 2);
     const conflict = await refused(status.ABORTED, call("Append", {
-      stream: "m1", entries: [{ payload: "1" }], expected_end: { new: true },
+      stream: "m1", entries: [{ payload: bytes("1") }], expected_end: { new: true },
     }));
     assert.ok(conflict.metadata.get("grpc-status-details-bin")[0].length > 20);
     assert.equal((await call("Find", { id: results[0].end })).entry.stream, "m1");
@@ -126,7 +129,7 @@ const checks = {
     const items = take(client.Subscribe({ stream: "live" }, metadata()), 3);
     const every = take(client.SubscribeAll({ after: 0 }, metadata()), 5);
     const signs = take(client.WatchStore({}, metadata()), 2);
-    await call("Append", { stream: "live", entries: [{ payload: "1" }, { payload: "2" }] });
+    await call("Append", { stream: "live", entries: [{ payload: bytes("1") }, { payload: bytes("2") }] });
     assert.deepEqual((await items).map((item) => item.item).sort(), ["caught_up", "entry", "entry"]);
     assert.equal((await every).length, 5);
     assert.equal((await signs).length, 2);
@@ -185,8 +188,8 @@ const checks = {
     small.close();
   },
   async "wrong messages and methods"() {
-    const raw = (path, bytes) => new Promise((resolve, reject) => client.makeUnaryRequest(
-      path, (value) => value, (value) => value, bytes, metadata(), {},
+    const raw = (path, body) => new Promise((resolve, reject) => client.makeUnaryRequest(
+      path, (value) => value, (value) => value, body, metadata(), {},
       (error, response) => (error ? reject(error) : resolve(response))));
     await refused(status.INTERNAL, raw("/ledger.v1.LedgerService/Read", Buffer.from([10, 255])));
     await refused(status.UNIMPLEMENTED, raw("/ledger.v1.LedgerService/Nothing", Buffer.alloc(0)));
@@ -214,6 +217,7 @@ const checks = {
     const operator = new admin.AdminService(settings.address, grpc.credentials.createInsecure());
     const { stores } = await call("ListStores", {}, metadata(), {}, operator);
     assert.ok(stores.includes("foreign") && !stores.includes("never_made"));
+    await refused(status.UNIMPLEMENTED, call("Reload", {}, metadata(), {}, operator));
     await call("ListHooks", {}, metadata(), {}, operator);
     await refused(status.NOT_FOUND, call("RetryHook", { name: "none" }, metadata(), {}, operator));
     await refused(status.NOT_FOUND, call("DropHook", { name: "none" }, metadata(), {}, operator));
@@ -221,7 +225,7 @@ const checks = {
     operator.close();
   },
   async "TLS and mutual TLS"() {
-    const [ca, cert, key] = ["ca", "cert", "key"].map((name) => readFileSync(settings[name]));
+    const [ca, cert, key] = ["ca", "cert", "key_file"].map((name) => readFileSync(settings[name]));
     const over = async (credentials) => {
       const secure = new ledger.LedgerService(settings.tls, credentials);
       try {

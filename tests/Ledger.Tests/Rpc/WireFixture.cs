@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Google.Protobuf;
 using Ledger.Rpc;
@@ -32,10 +31,10 @@ public sealed class WireFixture : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        Authority = Certificate("CN=authority", null);
-        ClientCertificate = Certificate("CN=client", Authority);
+        Authority = TestCertificates.Make("CN=authority", null);
+        ClientCertificate = TestCertificates.Make("CN=client", Authority);
         Catalog = StoreCatalog.OfSqlite(_file.Path);
-        Server = await WireServer.StartAsync(Catalog, Socket, Certificate("CN=localhost", Authority), Authority);
+        Server = await WireServer.StartAsync(Catalog, Socket, TestCertificates.Make("CN=localhost", Authority), Authority);
         Channel = Server.Connect();
         Http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(Server.Address) };
     }
@@ -87,26 +86,6 @@ public sealed class WireFixture : IAsyncLifetime
         Stream = stream,
         Entries = { new EntryInput { Payload = ByteString.CopyFrom(new byte[sizeBytes]), NoSearchText = true } },
     };
-
-    private static X509Certificate2 Certificate(string name, X509Certificate2? authority)
-    {
-        using var key = RSA.Create(2048);
-        var request = new CertificateRequest(name, key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(authority is null, false, 0, true));
-        var names = new SubjectAlternativeNameBuilder();
-        names.AddDnsName("localhost");
-        names.AddIpAddress(System.Net.IPAddress.Loopback);
-        request.CertificateExtensions.Add(names.Build());
-        var (from, to) = (DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(2));
-        if (authority is null)
-        {
-            return request.CreateSelfSigned(from, to);
-        }
-
-        using var bare = request.Create(authority, from, to.AddDays(-1), [1, 2, 3, 4]);
-        using var whole = bare.CopyWithPrivateKey(key);
-        return X509CertificateLoader.LoadPkcs12(whole.Export(X509ContentType.Pkcs12), null);
-    }
 }
 
 /// <summary>What came back.</summary>
