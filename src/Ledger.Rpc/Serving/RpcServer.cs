@@ -78,7 +78,12 @@ internal sealed class RpcServer(Action<string, Exception>? failed = null)
             using var link = deadline.Token.Register(over.Cancel);
             if (timeout is { } time)
             {
+                // No timer is that fine: what is less than a millisecond is over.
                 deadline.CancelAfter(time < TimeSpan.FromDays(30) ? time : TimeSpan.FromDays(30));
+                if (time < TimeSpan.FromMilliseconds(1))
+                {
+                    deadline.Cancel();
+                }
             }
 
             try

@@ -34,7 +34,8 @@ public sealed class WireFixture : IAsyncLifetime
         Authority = TestCertificates.Make("CN=authority", null);
         ClientCertificate = TestCertificates.Make("CN=client", Authority);
         Catalog = StoreCatalog.OfSqlite(_file.Path);
-        Server = await WireServer.StartAsync(Catalog, Socket, TestCertificates.Make("CN=localhost", Authority), Authority);
+        Server = await WireServer.StartAsync(
+            Catalog, Socket, TestCertificates.Make("CN=localhost", Authority), Authority);
         Channel = Server.Connect();
         Http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(Server.Address) };
     }
