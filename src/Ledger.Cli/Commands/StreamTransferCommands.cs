@@ -44,7 +44,7 @@ internal static class StreamTransferCommands
         var file = new Argument<string>("file") { Description = "JSON Lines, or '-' for standard input" };
         var source = new Option<string?>("--source")
         {
-            Description = "Names where the entries come from, so that a second run knows them (default: the file's name)",
+            Description = "Names where the entries come from, so that a second run knows them (default: its name)",
             HelpName = "NAME",
         };
         var command = new ExampleCommand(

@@ -120,7 +120,8 @@ internal sealed partial class GoTable(DatabaseName database, string table)
     private async Task<Dictionary<string, string>> ReadNamesAsync(
         DbConnection connection, CancellationToken cancellationToken)
     {
-        if ((await QueryAsync(connection, ColumnsOf(NamesTable), row => row.GetString(0), cancellationToken)).Count == 0)
+        var columns = await QueryAsync(connection, ColumnsOf(NamesTable), row => row.GetString(0), cancellationToken);
+        if (columns.Count == 0)
         {
             return [];
         }

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Ledger.EndToEnd.CommandLine;
 
-/// <summary>Entries that leave a store as lines, and those that come from lines or from the original's tables.</summary>
+/// <summary>Entries that leave a store as lines, or come from lines or from the original's tables.</summary>
 public sealed class StreamTransferTests : IDisposable
 {
     private readonly Shell _shell = new();
@@ -20,7 +20,8 @@ public sealed class StreamTransferTests : IDisposable
         await AppendAsync("first", "-S", "a", "--order-key", "o", "--meta", "k=v", "-t", "t", "--schema-version", "3");
         await AppendAsync("second", "-S", "b", "--dedup-key", "d");
         await AppendAsync("ff00", "--hex", "-S", "a");
-        await _shell.DoAsync("stream", "annotate", "-S", "a", "--id", "1", "--set", "seen=yes", "--db", "sqlite:app.db");
+        await _shell.DoAsync(
+            "stream", "annotate", "-S", "a", "--id", "1", "--set", "seen=yes", "--db", "sqlite:app.db");
         var exported = await _shell.DoAsync("stream", "export", "--db", "sqlite:app.db");
         _shell.Directory.Write("app.jsonl", exported.Lines);
 
@@ -39,7 +40,7 @@ public sealed class StreamTransferTests : IDisposable
     public async Task An_import_that_was_cut_off_goes_on_and_what_is_there_by_its_dedup_key_is_not_doubled()
     {
         var lines = Enumerable.Range(1, 2_500).Select(n => $$$"""
-            {"id":"{{{n}}}","stream":"s{{{n % 3}}}","payload":"IngiCg==","created_at":{"seconds":{{{1_700_000_000 + n}}}}}
+            {"id":"{{{n}}}","stream":"s{{{n % 3}}}","payload":"eA==","created_at":{"seconds":{{{1_700_000_000 + n}}}}}
             """).ToArray();
         _shell.Directory.Write("half.jsonl", lines[..1_700]);
         _shell.Directory.Write("whole.jsonl", [.. lines, """{"id":"x","stream":"s0","dedup_key":"d"}"""]);
@@ -144,7 +145,7 @@ public sealed class StreamTransferTests : IDisposable
         Assert.Equal("There is no file 'none.db'.", nowhere);
     }
 
-    // Columns and types of the original, https://github.com/rbaliyan/ledger at a22e580; indexes make no difference to a reader.
+    // Columns and types of the original, github.com/rbaliyan/ledger at a22e580; a reader does not care for indexes.
     private static string GoTables(string id, string bytes, string json, string time) => $"""
         CREATE TABLE orders (
           id {id}, stream TEXT NOT NULL, payload {bytes} NOT NULL, order_key TEXT NOT NULL DEFAULT '',
@@ -176,7 +177,8 @@ public sealed class StreamTransferTests : IDisposable
 
     private async Task<(int, int, int)> ImportAsync(params string[] arguments)
     {
-        var result = Assert.Single(await _shell.JsonAsync(["stream", "import", .. arguments, "--db", "sqlite:other.db"]));
+        var result = Assert.Single(
+            await _shell.JsonAsync(["stream", "import", .. arguments, "--db", "sqlite:other.db"]));
         return (
             result.GetProperty("entries").GetInt32(), result.GetProperty("duplicates").GetInt32(),
             result.GetProperty("skipped").GetInt32());
