@@ -68,7 +68,7 @@ internal sealed class PostgresConnections : IAsyncDisposable
         void Default(string keyword, object value)
         {
             // The driver's builder has every keyword; only those that somebody set are in the text.
-            if (!parts.ConnectionString.Contains(keyword, StringComparison.OrdinalIgnoreCase))
+            if (!parts.ConnectionString.Contains(keyword + "=", StringComparison.OrdinalIgnoreCase))
             {
                 parts[keyword] = value;
             }
@@ -78,7 +78,16 @@ internal sealed class PostgresConnections : IAsyncDisposable
         Default("Max Auto Prepare", PreparedMax);
         Default("Auto Prepare Min Usages", 2);
         Default("Timeout", 5);
+
         Default("TCP Keepalive", true);
+        if (parts.Host?.Contains('/', StringComparison.Ordinal) == false)
+        {
+            // A way that is dropped without a word is noticed within minutes, at no query; by the system's own times it
+            // would be hours. Sockets of files, whose hosts are directories, do not know it.
+            Default("TCP Keepalive Time", 30);
+            Default("TCP Keepalive Interval", 5);
+        }
+
         Default("Application Name", "ledger");
         parts.Enlist = false;
 

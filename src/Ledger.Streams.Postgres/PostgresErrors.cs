@@ -9,6 +9,9 @@ namespace Ledger.Streams.Postgres;
 /// <summary>What the driver's errors mean.</summary>
 internal static class PostgresErrors
 {
+    private const string IdleSessionTimeout = "57P05";
+    private const string IdleInTransactionTimeout = "25P03";
+
     /// <summary>The error as ours; null when it says nothing of the database or the connection.</summary>
     public static LedgerException? Wrap(Exception error, string where) => error switch
     {
@@ -32,6 +35,7 @@ internal static class PostgresErrors
         ? server.SqlState.StartsWith("08", StringComparison.Ordinal) || server.SqlState
             is PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown
             or PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.TooManyConnections
+            or IdleSessionTimeout or IdleInTransactionTimeout
         : error is NpgsqlException;
 
     private static StoreUnavailableException? Wrap(PostgresException error, string where)

@@ -144,10 +144,12 @@ public sealed class PostgresStreamStore : RelationalStreamStore
         {
             var append = new PostgresAppend(connection, Own);
             await append.LockAllAsync(appends, cancellationToken);
+
+            // From here on it is done whole: the caller may commit after a cancellation.
             var decision = append.Decide(appends);
-            if (await append.CreateStreamsAsync(isGroup: false, cancellationToken))
+            if (await append.CreateStreamsAsync(isGroup: false, CancellationToken.None))
             {
-                await append.WriteWaitingAsync(cancellationToken);
+                await append.WriteWaitingAsync(CancellationToken.None);
                 return decision.Results(append.Ids);
             }
         }
@@ -186,12 +188,20 @@ public sealed class PostgresStreamStore : RelationalStreamStore
         await _connections.DisposeAsync();
     }
 
+    private protected override ValueTask CloseUnopenedCoreAsync() => _connections.DisposeAsync();
+
     private protected override async ValueTask<IReadOnlyList<AppendResult>> AppendCoreAsync(
         IReadOnlyList<StreamAppend> appends, CancellationToken cancellationToken)
     {
-        var results = await GuardAsync(() => Writer.AppendAsync(appends, cancellationToken));
-        Committed.Pulse();
-        return results;
+        try
+        {
+            return await GuardAsync(() => Writer.AppendAsync(appends, cancellationToken));
+        }
+        finally
+        {
+            // Also after a failure: a commit of unknown outcome may have come to be.
+            Committed.Pulse();
+        }
     }
 
     private protected override async ValueTask<IReadOnlyList<Entry>> ReadPageCoreAsync(
@@ -216,6 +226,15 @@ public sealed class PostgresStreamStore : RelationalStreamStore
     private protected override async ValueTask<EntryId> GetEndCoreAsync(
         string? stream, bool byPosition, CancellationToken cancellationToken)
     {
+        if (stream is null && !byPosition)
+        {
+            // Ids run ahead of positions: those of duplicates and of what was rolled back are used up.
+            return await ReadCoreAsync(
+                async session => EntryId.Of(await session.FindAsync(
+                    Own.FindLastId, [], row => row.GetInt64(0), cancellationToken)),
+                cancellationToken);
+        }
+
         if (byPosition)
         {
             var (last, isWaiting) = await ReadCoreAsync(

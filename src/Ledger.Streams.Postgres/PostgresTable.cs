@@ -30,7 +30,7 @@ internal sealed class PostgresTable
     public PostgresTable(
         PostgresDialect dialect, int number, string name, string uuid, bool hasFullText, bool isCarefree)
     {
-        Shared = new RelationalTable(dialect, number, name, hasWordsTable: false);
+        Shared = new RelationalTable(dialect, number, name, keepsWords: false);
         (HasFullText, Channel) = (hasFullText, "ledger_" + uuid);
         Entries = Shared.Entries;
         var streams = dialect.Schema + "ledger_streams";
@@ -63,6 +63,7 @@ internal sealed class PostgresTable
             $"WHERE number = {number} AND EXISTS (SELECT 1 FROM {Entries} WHERE id = $2 AND position IS NOT NULL)";
         FindEnd = $"SELECT last_position, EXISTS (SELECT 1 FROM {Entries} WHERE position IS NULL) " +
             $"FROM {Stores} WHERE number = {number}";
+        FindLastId = $"SELECT COALESCE(max(id), 0) FROM {Entries}";
         HasWaiting = $"SELECT EXISTS (SELECT 1 FROM {Entries} WHERE position IS NULL)";
 
         // What another transaction is changing cannot be stamped, nor can what comes after it in its stream.
@@ -122,6 +123,8 @@ internal sealed class PostgresTable
     public string Count { get; }
 
     public string FindEnd { get; }
+
+    public string FindLastId { get; }
 
     public string HasWaiting { get; }
 

@@ -43,10 +43,14 @@ internal static class PostgresText
         return string.Join(' ', words) is { Length: > 0 } joined ? joined : null;
     }
 
-    /// <summary>A query for all words of a text; null when it has none.</summary>
+    /// <summary>A query for all words of a text; null when it has none, or one that is never indexed.</summary>
     /// <remarks>Words are letters and digits: no operator of the query language is left.</remarks>
-    public static string? Query(string text) =>
-        string.Join(" & ", Split(text).Select(word => $"'{word}'")) is { Length: > 0 } query ? query : null;
+    public static string? Query(string text)
+    {
+        var words = Split(text);
+        return words.Length > 0 && words.All(word => word.Length <= WordLengthMax)
+            ? string.Join(" & ", words.Select(word => $"'{word}'")) : null;
+    }
 
     private static string[] Split(string text)
     {

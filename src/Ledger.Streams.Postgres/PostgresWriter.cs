@@ -75,6 +75,12 @@ internal sealed class PostgresWriter(
             {
                 return await RepeatAsync(token => AppendAloneAsync(request, token), cancellationToken);
             }
+            catch (Exception error) when (
+                request.Unknown is not null && error is (DbException or OperationCanceledException))
+            {
+                // Nobody knows by now whether the first commit came to be.
+                throw new OutcomeUnknownException(request.Unknown.Message, error);
+            }
             finally
             {
                 await _alone.DequeueAsync(CancellationToken.None);
@@ -240,6 +246,7 @@ internal sealed class PostgresWriter(
             }
             catch (OutcomeUnknownException error) when (request.CanBeRepeated && error.InnerException is DbException)
             {
+                request.Unknown = error;
                 ExceptionDispatchInfo.Throw(error.InnerException);
             }
 
@@ -254,6 +261,7 @@ internal sealed class PostgresWriter(
             // Nothing was committed, or what was is found by its dedup keys: it may be done again.
             if (error is DbException || error is OutcomeUnknownException && request.CanBeRepeated)
             {
+                request.Unknown = error as OutcomeUnknownException;
                 leaving.Add(request);
             }
             else
@@ -282,6 +290,9 @@ internal sealed class PostgresWriter(
         public Task<Turn> Turn => _turn.Task;
 
         public Exception? Error { get; set; }
+
+        /// <summary>The commit that may have come to be, before the request is done again; null for none.</summary>
+        public OutcomeUnknownException? Unknown { get; set; }
 
         public void SetTurn(Turn turn) => _turn.SetResult(turn);
 

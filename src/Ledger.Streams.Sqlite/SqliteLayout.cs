@@ -91,7 +91,7 @@ internal sealed class SqliteLayout(SqliteStreamStoreOptions options, LedgerRunti
             cancellationToken);
         CheckVersion($"Store '{options.Store}' in '{options.DataSource}'", store.Version);
         return store.Version == VersionNow && (store.Text != 0 || !options.FullText)
-            ? new RelationalTable(new SqliteDialect(), store.Number, store.Name, store.Text != 0)
+            ? new RelationalTable(new SqliteDialect(), store.Number, store.Name, keepsWords: true)
             : null;
     }
 

@@ -36,8 +36,7 @@ public sealed class SqliteStreamStore : RelationalStreamStore
         }
 
         _options = options;
-        _watch = new SqliteWatch(
-            options.DataSource, Runtime, Committed, () => OpenSessionAsync(CancellationToken.None));
+        _watch = new SqliteWatch(Runtime, Committed, () => OpenSessionAsync(CancellationToken.None));
     }
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Ledger.Runtime;
 using Ledger.Streams.Relational;
 
@@ -6,19 +7,20 @@ namespace Ledger.Streams.Sqlite;
 /// <summary>Hears of commits by other connections and processes while somebody listens.</summary>
 /// <remarks>
 /// A watcher on the directory wakes a check of <c>data_version</c>, repeated every millisecond and then less often, for
-/// 136 ms at most, because the file changes before the commit can be seen, by as long as a flush takes; without
+/// a second at most, because the file changes before the commit can be seen, by as long as a flush takes; without
 /// a sign one check per second.
 /// </remarks>
-/// <param name="path">The database file.</param>
 /// <param name="runtime">How waiting is done.</param>
 /// <param name="committed">Pulsed when another connection committed.</param>
 /// <param name="open">Opens a connection for the checks.</param>
 internal sealed class SqliteWatch(
-    string path, LedgerRuntime runtime, AsyncSignal committed, Func<ValueTask<RelationalSession>> open)
+    LedgerRuntime runtime, AsyncSignal committed, Func<ValueTask<RelationalSession>> open)
     : IAsyncDisposable
 {
     private static readonly TimeSpan IdleInterval = TimeSpan.FromSeconds(1);
-    private static readonly int[] RepeatsMs = [1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 4, 8, 16, 32, 64];
+    // Until the check of the next second: a flush may take that long.
+    private static readonly int[] RepeatsMs =
+        [1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 4, 8, 16, 32, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64];
 
     private readonly Lock _gate = new();
     private readonly AsyncSignal _fileChanged = new();
@@ -76,12 +78,14 @@ internal sealed class SqliteWatch(
     private async Task WatchAsync(CancellationTokenSource stop)
     {
         using (stop)
-        using (var watcher = StartWatcher())
         {
-            await using var session = await open();
             try
             {
-                await CheckUntilAsync(session, stop.Token);
+                while (true)
+                {
+                    await TryCheckAsync(stop.Token);
+                    await runtime.Delay(IdleInterval, stop.Token);
+                }
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
@@ -90,14 +94,40 @@ internal sealed class SqliteWatch(
         }
     }
 
+    /// <summary>Checks until the database fails; whoever listens then looks for itself.</summary>
+    private async ValueTask TryCheckAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var session = await open();
+
+            // As the database names it: the log is beside the file that a link leads to.
+            var path = await session.FindAsync(
+                "SELECT file FROM pragma_database_list WHERE name = 'main'", [], row => row.GetString(0),
+                cancellationToken);
+            using var watcher = StartWatcher(path ?? "");
+            await CheckUntilAsync(session, cancellationToken);
+        }
+        catch (DbException)
+        {
+            committed.Pulse();
+        }
+    }
+
     private async ValueTask CheckUntilAsync(RelationalSession session, CancellationToken cancellationToken)
     {
         // As after a sign: right after the start commits can happen of which the watcher does not tell yet.
         var version = -1L;
-        var repeats = 0;
+        var (signs, repeats) = (-1L, 0);
         while (true)
         {
+            // However a pause ended: a sign may have come just after it.
             var seen = _fileChanged.Version;
+            if (seen != signs)
+            {
+                (signs, repeats) = (seen, 0);
+            }
+
             var now = await session.FindAsync(
                 "PRAGMA data_version", [], row => row.GetInt64(0), cancellationToken);
             Checks++;
@@ -110,19 +140,23 @@ internal sealed class SqliteWatch(
             }
 
             var delay = repeats < RepeatsMs.Length ? TimeSpan.FromMilliseconds(RepeatsMs[repeats++]) : IdleInterval;
-            if (await IsSignBeforeAsync(delay, seen, cancellationToken))
-            {
-                repeats = 0;
-            }
+            await PauseAsync(delay, seen, cancellationToken);
         }
     }
 
-    private async ValueTask<bool> IsSignBeforeAsync(TimeSpan delay, long seen, CancellationToken cancellationToken)
+    /// <summary>Waits, until the next sign at most; a pause of a millisecond is not worth being cut short.</summary>
+    private async ValueTask PauseAsync(TimeSpan delay, long seen, CancellationToken cancellationToken)
     {
+        if (delay <= TimeSpan.FromMilliseconds(1))
+        {
+            await runtime.Delay(delay, cancellationToken);
+            return;
+        }
+
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var changed = _fileChanged.WaitAsync(seen, over.Token).AsTask();
         var late = runtime.Delay(delay, over.Token);
-        var isSign = await Task.WhenAny(changed, late) == changed;
+        await Task.WhenAny(changed, late);
         over.Cancel();
         foreach (var task in new[] { changed, late })
         {
@@ -137,15 +171,13 @@ internal sealed class SqliteWatch(
         }
 
         cancellationToken.ThrowIfCancellationRequested();
-        return isSign;
     }
 
-    private FileSystemWatcher? StartWatcher()
+    private FileSystemWatcher? StartWatcher(string path)
     {
         try
         {
-            var full = Path.GetFullPath(path);
-            var watcher = new FileSystemWatcher(Path.GetDirectoryName(full) ?? "/", Path.GetFileName(full) + "*")
+            var watcher = new FileSystemWatcher(Path.GetDirectoryName(path) ?? "/", Path.GetFileName(path) + "*")
             {
                 NotifyFilter = NotifyFilters.LastWrite | NotifyFilters.Size,
             };
@@ -153,9 +185,9 @@ internal sealed class SqliteWatch(
             watcher.EnableRaisingEvents = true;
             return watcher;
         }
-        catch (IOException)
+        catch (Exception error) when (error is IOException or ArgumentException or UnauthorizedAccessException)
         {
-            // The system has no more watches to give: one check per second is left.
+            // The system has no more watches to give, or not for this path: one check per second is left.
             return null;
         }
     }

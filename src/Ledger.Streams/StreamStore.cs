@@ -284,10 +284,7 @@ public abstract class StreamStore : IStreamStore
 
             _isDisposed = true;
             Committed.Pulse();
-            if (_isOpen)
-            {
-                await CloseCoreAsync();
-            }
+            await (_isOpen ? CloseCoreAsync() : CloseUnopenedCoreAsync());
         }
 
         GC.SuppressFinalize(this);
@@ -306,6 +303,9 @@ public abstract class StreamStore : IStreamStore
     /// <summary>Says that a subscription listens, so that the store hears of other processes' commits.</summary>
     /// <returns>Disposed when it no longer does.</returns>
     internal virtual IDisposable? Listen() => null;
+
+    /// <summary>Fails when the store was closed.</summary>
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_isDisposed, this);
 
     /// <summary>Refuses what is not promised.</summary>
     internal void Require(bool isUsed, StreamStoreCapabilities capability)
@@ -334,6 +334,9 @@ public abstract class StreamStore : IStreamStore
     private protected abstract ValueTask OpenCoreAsync(CancellationToken cancellationToken);
 
     private protected abstract ValueTask CloseCoreAsync();
+
+    /// <summary>Closes what an opening that failed, or never was, has left.</summary>
+    private protected virtual ValueTask CloseUnopenedCoreAsync() => ValueTask.CompletedTask;
 
     private protected abstract ValueTask CheckHealthCoreAsync(CancellationToken cancellationToken);
 

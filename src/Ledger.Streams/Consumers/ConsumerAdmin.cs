@@ -10,8 +10,10 @@ internal static class ConsumerAdmin
 
     /// <summary>Begins again after a position; parked entries stay parked.</summary>
     public static ValueTask<bool> ResetAsync(
-        StreamStore store, string name, Position after, bool create, CancellationToken cancellationToken) =>
-        store.UpdateConsumerCoreAsync(
+        StreamStore store, string name, Position after, bool create, CancellationToken cancellationToken)
+    {
+        var identity = store.Runtime.NextUInt64();
+        return store.UpdateConsumerCoreAsync(
             name,
             (text, _) =>
             {
@@ -20,12 +22,13 @@ internal static class ConsumerAdmin
                     return new ConsumerUpdate<bool>(null, false, false);
                 }
 
-                var state = text is null ? new ConsumerState() : ConsumerState.Parse(text);
+                var state = text is null ? new ConsumerState { Identity = identity } : ConsumerState.Parse(text);
                 state.Read = after.Value;
                 state.Pending.Clear();
                 return Changed(state);
             },
             cancellationToken);
+    }
 
     /// <summary>Hands a parked entry out again, or forgets it.</summary>
     public static ValueTask<bool> ReleaseAsync(
@@ -41,7 +44,10 @@ internal static class ConsumerAdmin
                 }
 
                 state.Parked.Remove(parked);
-                if (retry && position.Value <= state.Read)
+
+                // After a reset it may be pending as well.
+                if (retry && position.Value <= state.Read
+                    && !state.Pending.Exists(pending => pending.Position == parked.Position))
                 {
                     state.Pending.Add(new ConsumerState.PendingState
                     {

@@ -27,6 +27,10 @@ internal sealed class ConsumerState
     [JsonPropertyName("epoch")]
     public long Epoch { get; set; }
 
+    /// <summary>Random: a consumer that is dropped and made again counts its leases anew, but is another one.</summary>
+    [JsonPropertyName("identity")]
+    public ulong Identity { get; set; }
+
     /// <summary>When the lease ends, in milliseconds of the database's clock; 0 when nobody has it.</summary>
     [JsonPropertyName("until")]
     public long UntilMs { get; set; }
@@ -100,6 +104,7 @@ internal sealed class ConsumerState
         {
             Version = Version,
             Epoch = Epoch,
+            Identity = Identity,
             UntilMs = UntilMs,
             Read = isAhead ? touchedMax : Read,
             Pending =

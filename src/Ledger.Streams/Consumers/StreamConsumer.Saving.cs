@@ -1,3 +1,4 @@
+using Ledger.Objects;
 using Ledger.Runtime;
 
 namespace Ledger.Streams.Consumers;
@@ -51,19 +52,20 @@ public sealed partial class StreamConsumer
     private async ValueTask WriteAsync(ConsumerState durable, bool isLast, CancellationToken cancellationToken)
     {
         var durationMs = isLast ? 0 : (long)_options.LeaseDuration.TotalMilliseconds;
-        var (epochNow, nowMs) = await _store.UpdateConsumerCoreAsync(
+        var (isHeld, epochNow, nowMs) = await _store.UpdateConsumerCoreAsync(
             Name,
             (text, now) =>
             {
-                var epoch = text is null ? 0 : ConsumerState.Parse(text).Epoch;
+                var stored = text is null ? new ConsumerState() : ConsumerState.Parse(text);
+                var isOurs = stored.Epoch == durable.Epoch && stored.Identity == durable.Identity;
                 durable.UntilMs = isLast ? 0 : now + durationMs;
-                return new ConsumerUpdate<(long, long)>(
-                    epoch == durable.Epoch ? durable.Format() : null, false, (epoch, now));
+                return new ConsumerUpdate<(bool, long, long)>(
+                    isOurs ? durable.Format() : null, false, (isOurs, stored.Epoch, now));
             },
             cancellationToken);
         _clockAheadMs = nowMs - _store.Runtime.WallClockMs();
         _heldUntilMs = nowMs + durationMs;
-        if (epochNow != durable.Epoch)
+        if (!isHeld)
         {
             _leaseLost = new LeaseLostException(Name, durable.Epoch, epochNow);
             _lost.Cancel();
@@ -76,10 +78,11 @@ public sealed partial class StreamConsumer
     {
         try
         {
+            var pause = _options.LeaseDuration / 3;
             while (true)
             {
-                await _store.Runtime.Delay(_options.LeaseDuration / 3, _closing.Token);
-                await SaveAsync(_closing.Token);
+                await _store.Runtime.Delay(pause, _closing.Token);
+                pause = await TryRenewAsync() ? _options.LeaseDuration / 3 : _options.LeaseDuration / 10;
             }
         }
         catch (OperationCanceledException) when (_closing.IsCancellationRequested)
@@ -88,11 +91,26 @@ public sealed partial class StreamConsumer
         }
         catch (LedgerException)
         {
-            // Lost, or the database is gone: whoever works here hears of it from the next call.
+            // Lost, or the database is damaged: whoever works here hears of it from the next call.
         }
-        catch (ObjectDisposedException)
+        catch (InvalidOperationException)
         {
             // The store was closed first.
+        }
+    }
+
+    /// <summary>Renews the lease; false when the database is away, and it is to be tried again soon.</summary>
+    private async ValueTask<bool> TryRenewAsync()
+    {
+        try
+        {
+            await SaveAsync(_closing.Token);
+            return true;
+        }
+        catch (LedgerException error) when (
+            _leaseLost is null && (error.IsTransient || error is OutcomeUnknownException))
+        {
+            return false;
         }
     }
 }

@@ -72,14 +72,29 @@ public sealed partial class StreamConsumer : IAsyncDisposable
     internal static async ValueTask<StreamConsumer> AcquireAsync(
         StreamStore store, string name, ConsumerOptions options, CancellationToken cancellationToken)
     {
+        var identity = store.Runtime.NextUInt64();
         while (true)
         {
+            store.ThrowIfDisposed();
             var (state, nowMs) = await store.UpdateConsumerCoreAsync(
-                name, (text, now) => TryTake(text, now, options), cancellationToken);
+                name, (text, now) => TryTake(text, now, identity, options), cancellationToken);
             if (nowMs is { } taken)
             {
                 var consumer = new StreamConsumer(store, name, options, state, taken);
-                await consumer.LoadAsync(cancellationToken);
+                var isLoaded = false;
+                try
+                {
+                    await consumer.LoadAsync(cancellationToken);
+                    isLoaded = true;
+                }
+                finally
+                {
+                    if (!isLoaded)
+                    {
+                        await consumer.DisposeAsync();
+                    }
+                }
+
                 consumer._renewal = consumer.RenewAsync();
                 return consumer;
             }
@@ -214,9 +229,9 @@ public sealed partial class StreamConsumer : IAsyncDisposable
                 await SaveAsync(CancellationToken.None, isLast: true);
             }
         }
-        catch (LedgerException)
+        catch (Exception error) when (error is LedgerException or InvalidOperationException)
         {
-            // The lease ends by itself when it cannot be given back.
+            // The lease ends by itself when it cannot be given back: the database is away, or the store was closed.
         }
 
         await _renewal;
@@ -227,9 +242,10 @@ public sealed partial class StreamConsumer : IAsyncDisposable
     }
 
     private static ConsumerUpdate<(ConsumerState State, long? NowMs)> TryTake(
-        string? text, long nowMs, ConsumerOptions options)
+        string? text, long nowMs, ulong identity, ConsumerOptions options)
     {
-        var state = text is null ? new ConsumerState { Read = options.StartAfter.Value } : ConsumerState.Parse(text);
+        var state = text is null
+            ? new ConsumerState { Read = options.StartAfter.Value, Identity = identity } : ConsumerState.Parse(text);
         if (state.UntilMs > nowMs)
         {
             return new(null, false, (state, null));
@@ -305,7 +321,7 @@ public sealed partial class StreamConsumer : IAsyncDisposable
     private async ValueTask<bool> FillAsync(long committed, CancellationToken cancellationToken)
     {
         var room = _options.Window - _state.Pending.Count;
-        if (room < Math.Min(_options.Window, StreamStore.PageEntriesMax) / 2 && _state.Pending.Exists(IsReady))
+        if (room < Math.Min(_options.Window, StreamStore.PageEntriesMax) / 2 && Choose(out _) is not null)
         {
             return true;
         }
@@ -340,8 +356,6 @@ public sealed partial class StreamConsumer : IAsyncDisposable
 
     private void NoteBacklog() => Volatile.Write(ref _backlog, new ConsumerBacklog(
         _state.Pending.Count, _state.Parked.Count, _entries.Count == 0 ? null : _entries.First().Value.CreatedAt));
-
-    private bool IsReady(ConsumerState.PendingState pending) => !pending.IsInFlight && pending.NotBeforeMs <= NowMs;
 
     /// <summary>The first entry that may go out; otherwise how long until one may.</summary>
     private ConsumerState.PendingState? Choose(out TimeSpan? wait)

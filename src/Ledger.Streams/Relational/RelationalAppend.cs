@@ -8,6 +8,8 @@ namespace Ledger.Streams.Relational;
 /// <param name="nowMs">The store's clock.</param>
 internal sealed class RelationalAppend(RelationalSession session, RelationalTable table, long nowMs)
 {
+    private bool _hasWords;
+
     /// <summary>Decides about every stream, and then writes; nothing is written when one is refused.</summary>
     public async ValueTask<IReadOnlyList<AppendResult>> RunAsync(
         IReadOnlyList<StreamAppend> appends, CancellationToken cancellationToken)
@@ -23,7 +25,8 @@ internal sealed class RelationalAppend(RelationalSession session, RelationalTabl
             return [.. plans.Select(plan => plan.Result())];
         }
 
-        var last = await session.FindAsync(table.LockLast, [], row => row.GetInt64(0), cancellationToken);
+        (var last, _hasWords) = await session.FindAsync(
+            table.LockLast, [], row => (row.GetInt64(0), table.HasWords(row)), cancellationToken);
         foreach (var plan in plans)
         {
             last = await WriteAsync(plan, last, cancellationToken);
@@ -126,7 +129,7 @@ internal sealed class RelationalAppend(RelationalSession session, RelationalTabl
         }
 
         await session.ExecuteAsync(table.InsertEntry(mask), values, cancellationToken);
-        if (table.HasWordsTable && search is not null)
+        if (_hasWords && search is not null)
         {
             await session.ExecuteAsync(table.InsertWords, [id, search], cancellationToken);
         }

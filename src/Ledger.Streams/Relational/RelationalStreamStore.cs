@@ -108,8 +108,29 @@ public abstract class RelationalStreamStore : StreamStore
     /// <summary>Appends in a transaction of the caller's.</summary>
     internal virtual async ValueTask<IReadOnlyList<AppendResult>> AppendEnlistedAsync(
         RelationalSession session, DbTransaction transaction, IReadOnlyList<StreamAppend> appends,
-        CancellationToken cancellationToken) =>
-        await new RelationalAppend(session, Table, await NowMsAsync(session)).RunAsync(appends, cancellationToken);
+        CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        await session.ExecuteAsync("SAVEPOINT ledger_append", CancellationToken.None);
+        var isDone = false;
+        try
+        {
+            var results = await new RelationalAppend(session, Table, await NowMsAsync(session))
+                .RunAsync(appends, CancellationToken.None);
+            isDone = true;
+            return results;
+        }
+        finally
+        {
+            // The caller may commit what else there is: nothing of an append that failed may be in it.
+            if (!isDone)
+            {
+                await session.ExecuteAsync("ROLLBACK TO ledger_append", CancellationToken.None);
+            }
+
+            await session.ExecuteAsync("RELEASE ledger_append", CancellationToken.None);
+        }
+    }
 
     /// <summary>The store's identity as a connection sees it; null in a database without it.</summary>
     /// <remarks>Never an error of the database, which would end a transaction of the caller's.</remarks>
@@ -203,7 +224,7 @@ public abstract class RelationalStreamStore : StreamStore
                     return 0L;
                 }
 
-                if (Table.HasWordsTable)
+                if (await session.FindAsync(Table.FindLast, [], Table.HasWords, CancellationToken.None))
                 {
                     await session.ExecuteAsync(Table.DeleteWords, [key, through], CancellationToken.None);
                 }

@@ -11,6 +11,7 @@ internal sealed class RelationalTable
         ["order_key", "dedup_key", "source_id", "metadata", "tags", "search"];
 
     private readonly RelationalDialect _dialect;
+    private readonly bool _keepsWords;
     private readonly string _streams;
     private readonly string _columns;
     private readonly string?[] _inserts = new string?[1 << NullableColumns.Length];
@@ -19,11 +20,11 @@ internal sealed class RelationalTable
     /// <param name="dialect">The database's ways.</param>
     /// <param name="number">The store's number.</param>
     /// <param name="name">The table's name, as it was created.</param>
-    /// <param name="hasWordsTable">Whether words are in a table of their own.</param>
-    public RelationalTable(RelationalDialect dialect, int number, string name, bool hasWordsTable)
+    /// <param name="keepsWords">Whether words, where they are indexed, are in a table of their own.</param>
+    public RelationalTable(RelationalDialect dialect, int number, string name, bool keepsWords)
     {
         _dialect = dialect;
-        (Number, HasWordsTable) = (number, hasWordsTable);
+        (Number, _keepsWords) = (number, keepsWords);
         Entries = dialect.Schema + RelationalDialect.Quote(name);
         _streams = dialect.Schema + "ledger_streams";
         Stores = dialect.Schema + "ledger_stores";
@@ -54,7 +55,7 @@ internal sealed class RelationalTable
         Trim = $"DELETE FROM {Entries} WHERE stream = @p0 AND id <= @p1";
         Ends = $"SELECT MIN(e.id) FROM {Entries} e WHERE e.stream = @p0 UNION ALL " +
             $"SELECT MAX(e.id) FROM {Entries} e WHERE e.stream = @p0";
-        FindLast = $"SELECT last_position FROM {Stores} WHERE number = {number}";
+        FindLast = $"SELECT last_position, full_text FROM {Stores} WHERE number = {number}";
         LockLast = FindLast + dialect.ForUpdate;
         SetLast = $"UPDATE {Stores} SET last_position = @p0 WHERE number = {number}";
         FindConsumer = $"SELECT state FROM {Consumers} WHERE store = {number} AND name = @p0" + dialect.ForUpdate;
@@ -66,9 +67,6 @@ internal sealed class RelationalTable
 
     /// <summary>The store's number.</summary>
     public int Number { get; }
-
-    /// <summary>Whether words are in a table of their own, which a writer keeps.</summary>
-    public bool HasWordsTable { get; }
 
     // The names and statements; their parameters are @p0, @p1, … in the order in which the callers give them.
     public string Entries { get; }
@@ -133,6 +131,10 @@ internal sealed class RelationalTable
     public string ListStreams(bool isBounded, bool includeEmpty) =>
         $"SELECT s.name FROM {_streams} s WHERE s.store = {Number}" + (isBounded ? " AND s.name > @p1" : "") +
         (includeEmpty ? "" : " AND s.count > 0") + " ORDER BY s.name LIMIT @p0";
+
+    /// <summary>Whether a writer keeps words in a table of their own; by a row of <see cref="FindLast"/>.</summary>
+    /// <remarks>Asked in each transaction: another process may have begun with it since the store was opened.</remarks>
+    public bool HasWords(DbDataReader row) => _keepsWords && row.GetInt64(1) != 0;
 
     /// <summary>One page of a read; null when nothing can match.</summary>
     public (string Sql, List<object?> Values)? Page(PageQuery query)

@@ -32,6 +32,7 @@ internal sealed class Subscription(StreamStore store, string? stream, EntryId af
             Limit = StreamStore.PageEntriesMax,
         };
         var isCaughtUp = false;
+        CheckpointItem<Entry>? lookedAt = null;
         _checkpointAt = store.Runtime.Time.GetTimestamp();
         while (true)
         {
@@ -50,6 +51,7 @@ internal sealed class Subscription(StreamStore store, string? stream, EntryId af
             {
                 // The page is of one order: ids of one stream, or positions of all.
                 var last = entries[^1];
+                lookedAt = new CheckpointItem<Entry>(last.Id, last.Position);
                 query = query with
                 {
                     After = query.ByPosition ? EntryId.Of(last.Position.GetValueOrDefault().Value) : last.Id,
@@ -61,11 +63,11 @@ internal sealed class Subscription(StreamStore store, string? stream, EntryId af
                 continue;
             }
 
-            if (_filtered > 0 && entries.Count > 0)
+            if (_filtered > 0 && lookedAt is not null)
             {
                 // Before a wait of unknown length, so that a cursor never lies far behind what was looked at.
                 _filtered = 0;
-                yield return new CheckpointItem<Entry>(entries[^1].Id, entries[^1].Position);
+                yield return lookedAt;
                 await store.Runtime.Enter();
             }
 
