@@ -27,7 +27,8 @@ internal sealed class Webhooks : Experiment
     /// <inheritdoc/>
     public override string Meaning =>
         "Entries of 256 bytes are appended to a SQLite file, and every hook posts each of them, signed, to an " +
-        "endpoint in this process, so that both share the two cores. A delivery is one entry that the endpoint took from one " +
+        "endpoint in this process, so that both share the two cores. A delivery is one entry that the endpoint took " +
+        "from one " +
         "hook. 'Plain posts' are requests of one entry each by the same client without a store or a cursor. The time " +
         "from append to POST is from the acknowledgement of a single append to the first request.";
 

@@ -17,7 +17,7 @@ public sealed class DirectorySyncTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void A_directory_that_is_rolled_back_under_a_connected_device_is_noticed_and_not_written_to(bool puts) => Run(
+    public void A_directory_that_rolls_back_under_a_connected_device_is_noticed_and_not_written_to(bool puts) => Run(
         seed: 130, async (runtime, _) =>
         {
             await using var cloud = await DirectoryCloud.OpenAsync(runtime, Root, create: true, default);

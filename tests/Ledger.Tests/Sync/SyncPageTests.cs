@@ -138,7 +138,7 @@ public sealed class SyncPageTests
         });
 
     [Fact]
-    public void A_page_that_was_deleted_and_made_anew_offline_ends_the_others_life_of_it_and_says_what_was_lost() => Run(
+    public void A_page_deleted_and_made_anew_offline_ends_the_others_life_of_it_and_says_what_was_lost() => Run(
         seed: 65, async (runtime, cloud) =>
         {
             var faults = new CloudFaults(65);
