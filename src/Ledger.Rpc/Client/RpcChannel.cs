@@ -36,6 +36,9 @@ public sealed class RpcChannel : IDisposable
             AllowAutoRedirect = false,
             AutomaticDecompression = DecompressionMethods.None,
 
+            // The trace goes with a call by our own hand, and not by the platform's as well.
+            ActivityHeadersPropagator = null,
+
             // A connection has as many calls as the server allows; the next ones have a connection of their own.
             EnableMultipleHttp2Connections = true,
             ConnectTimeout = _options.ConnectTimeout,
@@ -149,13 +152,19 @@ public sealed class RpcChannel : IDisposable
             request.Headers.TryAddWithoutValidation(GrpcHeaders.ApiKey, key);
         }
 
+        var span = RpcTelemetry.StartClient(method.Path);
+        foreach (var (name, value) in RpcTelemetry.HeadersOf(span))
+        {
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+
         foreach (var (name, value) in options.Metadata ?? [])
         {
             request.Headers.TryAddWithoutValidation(name, value);
         }
 
         return new RpcClientCall<TResponse>(
-            _invoker, request, method.Response, _options.MessageBytesMax, options.Timeout, cancellationToken);
+            _invoker, request, method.Response, _options.MessageBytesMax, options.Timeout, span, cancellationToken);
     }
 
     private static async ValueTask<Stream> ConnectAsync(string path, CancellationToken cancellationToken)

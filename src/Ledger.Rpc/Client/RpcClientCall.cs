@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using Google.Protobuf;
 using Ledger.Rpc.Protocol;
@@ -17,13 +18,19 @@ internal sealed class RpcClientCall<TResponse> : IAsyncDisposable
     private readonly Task<HttpResponseMessage> _sending;
     private HttpResponseMessage? _response;
     private FrameReader? _reader;
+    private readonly Activity? _span;
+    private readonly string _path;
+    private readonly long _startedAt = RpcTelemetry.Now();
+    private RpcCode? _failure;
     private bool _isEnded;
+    private bool _isNoted;
 
     /// <summary>Begins the call.</summary>
     public RpcClientCall(
         HttpMessageInvoker invoker, HttpRequestMessage request, MessageParser<TResponse> parser, int messageBytesMax,
-        TimeSpan? timeout, CancellationToken cancellationToken)
+        TimeSpan? timeout, Activity? span, CancellationToken cancellationToken)
     {
+        (_span, _path) = (span, request.RequestUri!.AbsolutePath);
         (_parser, _messageBytesMax, _request, _callerToken) = (parser, messageBytesMax, request, cancellationToken);
         _over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         if (timeout is { } time)
@@ -71,11 +78,22 @@ internal sealed class RpcClientCall<TResponse> : IAsyncDisposable
             End(_response!, broken);
             return null;
         }
+        catch (Exception error) when (IsNoted(error))
+        {
+            throw;
+        }
         catch (Exception error) when (Of(error) is { } known)
         {
             _isEnded = true;
             throw known;
         }
+    }
+
+    // Never true: the error goes on to whoever handles it.
+    private bool IsNoted(Exception error)
+    {
+        _failure = ((error as RpcException) ?? (Of(error) as RpcException))?.Code ?? RpcCode.Cancelled;
+        return false;
     }
 
     /// <summary>The error as a call's.</summary>
@@ -99,6 +117,12 @@ internal sealed class RpcClientCall<TResponse> : IAsyncDisposable
     /// <summary>Ends the call: the server hears that nobody waits for it any more.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (!_isNoted)
+        {
+            _isNoted = true;
+            RpcTelemetry.End(_path, "client", _failure ?? (_isEnded ? null : RpcCode.Cancelled), _startedAt, _span);
+        }
+
         if (!_isEnded)
         {
             await _over.CancelAsync().ConfigureAwait(false);

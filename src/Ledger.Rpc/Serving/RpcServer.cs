@@ -67,6 +67,10 @@ internal sealed class RpcServer(Action<string, Exception>? failed = null)
         }
 
         exchange.Answer(200, "content-type", GrpcHeaders.ContentType);
+        var path = _handlers.ContainsKey(exchange.Path) ? exchange.Path : null;
+        var startedAt = RpcTelemetry.Now();
+        var span = RpcTelemetry.StartServer(
+            path, RpcTelemetry.ContextOf(exchange.Header("traceparent"), exchange.Header("tracestate")));
         RpcContext? context = null;
         var error = default(RpcException);
         try
@@ -109,6 +113,8 @@ internal sealed class RpcServer(Action<string, Exception>? failed = null)
             error = reported;
         }
 
+        var isGone = error is null && exchange.Aborted.IsCancellationRequested;
+        RpcTelemetry.End(path, "server", isGone ? RpcCode.Cancelled : error?.Code, startedAt, span);
         if (!exchange.Aborted.IsCancellationRequested)
         {
             exchange.End(GrpcStatus.Write(error).Concat(context?.Trailers ?? []));
