@@ -8,7 +8,7 @@ internal abstract class Experiment
     [
         new SinglePuts(), new GroupCommits(), new BatchLoads(), new Gets(), new Scans(), new SnapshotsAndWatches(),
         new Diffs(), new Merges(), new LargeValues(), new SpaceUsed(), new ColdOpens(), new OpenGrowth(),
-        new ShortProcesses(), new StreamAppends(), new StreamReads(), new Webhooks(), new Hashing(),
+        new ShortProcesses(), new StreamAppends(), new StreamCalls(), new StreamReads(), new Webhooks(), new Hashing(),
     ];
 
     /// <summary>The experiments that a mode of the command line means: all, or names between commas.</summary>
