@@ -83,6 +83,7 @@ internal static class CommandLine
             root.Add(command);
         }
 
+        root.Add(CompletionCommand.Create(common, root));
         foreach (var option in server.All)
         {
             root.Add(option);

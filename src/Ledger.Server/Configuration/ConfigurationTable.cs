@@ -202,8 +202,6 @@ internal static class ConfigurationTable
             Max = 1,
         },
         new("telemetry.interval", ValueKind.Duration, "60s", "How often metrics are sent.") { Min = 0.1, Max = Day },
-        new("telemetry.stream_names", ValueKind.Flag, "false",
-            "Name streams in metrics too; with many streams that is expensive where they are kept."),
     ];
 
     private static IEnumerable<ConfigurationKey> KeysFile() =>

@@ -59,7 +59,7 @@ internal sealed record DaemonOptions
     /// <param name="directory">Where relative paths begin: that of the file.</param>
     public static DaemonOptions Read(ConfigurationValues values, string directory)
     {
-        var listen = AddressOf(values, "listen");
+        var listen = AddressOf(values, "listen", directory);
         var logFile = PathOf(values, "log_file", directory);
         var format = values.Word("log_format");
         var stores = values.Texts("allowed_stores");
@@ -67,7 +67,7 @@ internal sealed record DaemonOptions
         var options = new DaemonOptions
         {
             Listen = listen ?? new ListenAddress("localhost", 0, null),
-            HttpListen = values.Text("http_listen").Length == 0 ? null : AddressOf(values, "http_listen"),
+            HttpListen = values.Text("http_listen").Length == 0 ? null : AddressOf(values, "http_listen", directory),
             LogFile = logFile,
             IsLogJson = format == "json" || (format == "" && logFile is not null),
             LogLevel = values.Word("log_level") switch
@@ -117,7 +117,7 @@ internal sealed record DaemonOptions
         }
     }
 
-    private static ListenAddress? AddressOf(ConfigurationValues values, string key)
+    private static ListenAddress? AddressOf(ConfigurationValues values, string key, string directory)
     {
         var address = ListenAddress.Parse(values.Text(key));
         if (address is null)
@@ -125,7 +125,7 @@ internal sealed record DaemonOptions
             values.Refuse(key, $"is host:port or unix:PATH, not '{values.Text(key)}'.");
         }
 
-        return address;
+        return address?.Path is { } path ? address with { Path = Path.GetFullPath(path, directory) } : address;
     }
 }
 

@@ -21,9 +21,6 @@ internal sealed record TelemetryOptions
     /// <summary>How often metrics are sent.</summary>
     public TimeSpan Interval { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>Name streams in metrics.</summary>
-    public bool StreamNames { get; init; }
-
     /// <summary>Reads and checks the section.</summary>
     public static TelemetryOptions Read(ConfigurationValues values)
     {
@@ -56,7 +53,6 @@ internal sealed record TelemetryOptions
             Service = values.Text("telemetry.service"),
             Traces = values.Fraction("telemetry.traces"),
             Interval = values.Duration("telemetry.interval"),
-            StreamNames = values.Flag("telemetry.stream_names"),
         };
     }
 }

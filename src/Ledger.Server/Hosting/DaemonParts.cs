@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
 using Ledger.Objects;
@@ -7,6 +8,7 @@ using Ledger.Server.Configuration;
 using Ledger.Server.Hooks;
 using Ledger.Server.Logging;
 using Ledger.Server.Services;
+using Ledger.Server.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace Ledger.Server.Hosting;
@@ -16,6 +18,8 @@ internal sealed class DaemonParts : IAsyncDisposable
 {
     private readonly DaemonLog _log;
     private readonly HookHost _hooks;
+    private readonly PrometheusMetrics? _metrics;
+    private readonly TelemetryExport? _export;
     private readonly CancellationTokenSource _stopping = new();
     private readonly ConcurrentQueue<(ListenerKind Kind, EndPoint EndPoint)> _bound = [];
     private volatile DaemonState _state;
@@ -40,6 +44,10 @@ internal sealed class DaemonParts : IAsyncDisposable
             async (store, token) => await Catalog.OpenAsync(store, token), LedgerRuntime.CreateSystem(),
             Loggers.CreateLogger("Ledger.Hooks"));
         HookAdmin = new HookAdmin(_hooks, Catalog);
+        _metrics = state.Options.HttpListen is null ? null : new PrometheusMetrics();
+        _export = TelemetryExport.Start(
+            state.Options.Telemetry, DaemonVersion.Text,
+            $"{Environment.MachineName}:{Environment.ProcessId.ToString(CultureInfo.InvariantCulture)}");
     }
 
     /// <summary>What it works with now.</summary>
@@ -65,6 +73,9 @@ internal sealed class DaemonParts : IAsyncDisposable
 
     /// <summary>Cancelled when the daemon stops: what follows something ends.</summary>
     public CancellationToken Stopping => _stopping.Token;
+
+    /// <summary>What was measured, in the text of Prometheus.</summary>
+    public string MetricsText => _metrics?.Write() ?? "";
 
     /// <summary>When it began.</summary>
     public DateTimeOffset Started { get; } = TimeProvider.System.GetUtcNow();
@@ -174,6 +185,8 @@ internal sealed class DaemonParts : IAsyncDisposable
     {
         await DrainAsync();
         await Catalog.DisposeAsync();
+        _export?.Dispose();
+        _metrics?.Dispose();
         Audit.Dispose();
         _state.Rates.Dispose();
         _stopping.Dispose();

@@ -1,9 +1,11 @@
 using System.Globalization;
+using System.Text;
 using Ledger.Rpc;
 using Ledger.Server.Configuration;
 using Ledger.Server.Gateway;
 using Ledger.Server.Identities;
 using Ledger.Server.Services;
+using Ledger.Server.Telemetry;
 using Ledger.Server.Wire;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
@@ -128,7 +130,17 @@ internal sealed class RequestPipeline
         }
 
         var identity = await AdmitAsync(context);
-        if (identity.IsAdmitted)
+        if (!identity.IsAdmitted)
+        {
+            return;
+        }
+
+        if (context.Request is { Method: "GET", Path.Value: "/metrics" })
+        {
+            await Answers.BytesAsync(
+                context, PrometheusMetrics.ContentType, Encoding.UTF8.GetBytes(_parts.MetricsText));
+        }
+        else
         {
             await _gateway.HandleAsync(context, identity.Identity);
         }
