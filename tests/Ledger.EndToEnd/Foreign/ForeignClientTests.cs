@@ -2,13 +2,12 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using Ledger.EndToEnd.Processes;
-using Ledger.Server.Services;
 using Ledger.Tests.Rpc;
 using Xunit;
 
 namespace Ledger.EndToEnd.Foreign;
 
-/// <summary>A client that is not ours, @grpc/grpc-js with the published proto files, on the services.</summary>
+/// <summary>A client that is not ours, @grpc/grpc-js with the published proto files, on the daemon.</summary>
 public sealed class ForeignClientTests
 {
     private static string Here => Path.Combine(AppContext.BaseDirectory, "Foreign");
@@ -23,9 +22,6 @@ public sealed class ForeignClientTests
             using var authority = TestCertificates.Make("CN=authority", null);
             using var client = TestCertificates.Make("CN=client", authority);
             using var own = TestCertificates.Make("CN=localhost", authority);
-            await using var catalog = StoreCatalog.OfSqlite(Path.Combine(directory, "streams.db"));
-            await using var server = await WireServer.StartAsync(catalog, null, own, authority);
-            await using var open = await WireServer.StartAsync(catalog, null, own);
             string Write(string name, string text)
             {
                 var path = Path.Combine(directory, name);
@@ -33,15 +29,21 @@ public sealed class ForeignClientTests
                 return path;
             }
 
+            var ca = Write("ca.pem", authority.ExportCertificatePem());
+            var tls = $"  cert: {Write("own.pem", own.ExportCertificatePem())}\n  key: " +
+                Write("own-key.pem", own.GetRSAPrivateKey()!.ExportPkcs8PrivateKeyPem());
+            using var plain = await DaemonProcess.StartAsync(directory, "plain", "");
+            using var secure = await DaemonProcess.StartAsync(directory, "secure", $"tls:\n{tls}\n");
+            using var mutual = await DaemonProcess.StartAsync(directory, "mutual", $"tls:\n{tls}\n  ca: {ca}\n");
             var settings = JsonSerializer.Serialize(new Dictionary<string, string>
             {
                 ["modules"] = modules,
                 ["protos"] = Path.Combine(AppContext.BaseDirectory, "proto"),
-                ["address"] = Authority(server.Address),
-                ["tls"] = Authority(server.TlsAddress),
-                ["tlsOnly"] = Authority(open.TlsAddress),
-                ["key"] = WireServer.Key,
-                ["ca"] = Write("ca.pem", authority.ExportCertificatePem()),
+                ["address"] = plain.Address,
+                ["tls"] = mutual.Address,
+                ["tlsOnly"] = secure.Address,
+                ["key"] = DaemonProcess.Key,
+                ["ca"] = ca,
                 ["cert"] = Write("cert.pem", client.ExportCertificatePem()),
                 ["key_file"] = Write("key.pem", client.GetRSAPrivateKey()!.ExportPkcs8PrivateKeyPem()),
             });
@@ -56,8 +58,6 @@ public sealed class ForeignClientTests
             Directory.Delete(directory, recursive: true);
         }
     }
-
-    private static string Authority(string address) => new Uri(address).Authority;
 
     /// <summary>Installs what the lock file says, once for each lock file; gives the directory.</summary>
     private static async Task<string> InstallAsync()
