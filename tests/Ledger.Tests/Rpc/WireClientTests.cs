@@ -2,6 +2,7 @@ using System.Net.Security;
 using Ledger.Objects;
 using Ledger.Rpc;
 using Ledger.Rpc.Client;
+using Ledger.Rpc.Protocol;
 using Ledger.Rpc.V1;
 using Ledger.Streams;
 using Xunit;
@@ -163,6 +164,38 @@ public sealed class WireClientTests(WireFixture wire) : IClassFixture<WireFixtur
         var info = (await wire.Channel.UnaryAsync(LedgerMethods.ListConsumers, new(), store, default)).Consumers;
         Assert.Equal((1L, 1), (info.Single().Position, info.Single().Pending));
         Assert.Null(info.Single().LeaseUntil);
+    }
+
+    [Fact]
+    public async Task A_stream_of_messages_has_one_answer_when_it_is_ended()
+    {
+        var metadata = new RpcMetadata();
+        metadata.AddBytes("trace-bin", [0, 255]);
+        metadata.AddBytes("trace-bin", [1]);
+        await using var call = wire.Channel.Duplex(
+            WireFixture.Collect, new RpcCallOptions(metadata), default);
+        for (var n = 0; n < 2_000; n++)
+        {
+            await call.WriteAsync(new() { Stream = new string('x', n % 300) });
+        }
+
+        call.Complete();
+        var answer = await call.ReadSingleAsync();
+
+        Assert.Equal(Enumerable.Range(0, 2_000).Select(n => $"{n % 300}"), answer.Ids);
+        Assert.Equal("00FF,01", answer.End);
+    }
+
+    [Fact]
+    public async Task A_server_may_answer_before_the_stream_is_ended()
+    {
+        await using var call = wire.Channel.Duplex(WireFixture.Collect, RpcCallOptions.None, default);
+
+        await call.WriteAsync(new() { Stream = "one" });
+        await call.WriteAsync(new() { Stream = "stop" });
+        var answer = await call.ReadSingleAsync();
+
+        Assert.Equal(["3"], answer.Ids);
     }
 
     [Fact]

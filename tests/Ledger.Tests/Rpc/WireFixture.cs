@@ -5,6 +5,7 @@ using Ledger.Rpc.Client;
 using Ledger.Rpc.Protocol;
 using Ledger.Rpc.V1;
 using Ledger.Server.Services;
+using Ledger.Server.Wire;
 using Ledger.Tests.Streams;
 using Xunit;
 
@@ -35,7 +36,7 @@ public sealed class WireFixture : IAsyncLifetime
         ClientCertificate = TestCertificates.Make("CN=client", Authority);
         Catalog = StoreCatalog.OfSqlite(_file.Path);
         Server = await WireServer.StartAsync(
-            Catalog, Socket, TestCertificates.Make("CN=localhost", Authority), Authority);
+            Catalog, Socket, TestCertificates.Make("CN=localhost", Authority), Authority, Extend);
         Channel = Server.Connect();
         Http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(Server.Address) };
     }
@@ -50,6 +51,10 @@ public sealed class WireFixture : IAsyncLifetime
         ClientCertificate.Dispose();
         _file.Delete();
     }
+
+    /// <summary>Gives the length of each message, and as the end the bytes of the metadata <c>trace-bin</c>.</summary>
+    internal static RpcMethod<CountRequest, AppendResponse> Collect { get; } = new(
+        "ledger.tests.Streams", "Collect", RpcKind.ClientStreaming, CountRequest.Parser, AppendResponse.Parser);
 
     /// <summary>A message with what goes before it.</summary>
     internal static byte[] Frame(IMessage message)
@@ -81,6 +86,27 @@ public sealed class WireFixture : IAsyncLifetime
             (int)response.StatusCode, isKnown ? error?.Code ?? RpcCode.Ok : null, error?.Message, bytes,
             response.Headers.Contains(GrpcStatus.Code), Find);
     }
+
+    private static void Extend(GrpcEndpoints endpoints) => endpoints.Server.AddCollecting(
+        Collect,
+        async (requests, context) =>
+        {
+            var response = new AppendResponse
+            {
+                End = string.Join(',', context.Metadata.AllBytes("trace-bin").Select(Convert.ToHexString)),
+            };
+            await foreach (var request in requests)
+            {
+                if (request.Stream == "stop")
+                {
+                    break;
+                }
+
+                response.Ids.Add($"{request.Stream.Length}");
+            }
+
+            return response;
+        });
 
     internal static AppendRequest Append(string stream, int sizeBytes = 3) => new()
     {
