@@ -70,6 +70,7 @@ internal static class CommandLine
             PageCommand.Create(common),
             StreamCommand.Create(common, server),
             ConsumerCommand.Create(common, server),
+            HookCommand.Create(common, server),
             SyncCommand.Create(common),
             VerifyCommand.Create(common),
             DemoCommand.Create(common),

@@ -1,8 +1,10 @@
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
+using Google.Protobuf;
 using Ledger.Objects;
 using Ledger.Rpc;
 using Ledger.Rpc.Client;
+using Ledger.Rpc.Protocol;
 using Ledger.Server.Configuration;
 using Ledger.Streams;
 
@@ -59,6 +61,22 @@ internal sealed class DaemonConnection : IDisposable
         catch (StoreUnavailableException error) when (error.Reason == StoreUnavailableReason.Unreachable)
         {
             throw NoAnswer(error);
+        }
+    }
+
+    /// <summary>Asks the daemon something that is not of a store.</summary>
+    public async Task<TResponse> CallAsync<TRequest, TResponse>(
+        RpcMethod<TRequest, TResponse> method, TRequest request, CancellationToken cancellationToken)
+        where TRequest : class, IMessage<TRequest>
+        where TResponse : class, IMessage<TResponse>
+    {
+        try
+        {
+            return await _channel.UnaryAsync(method, request, RpcCallOptions.None, cancellationToken);
+        }
+        catch (RpcException error)
+        {
+            throw RpcErrors.ToLocal(error, "");
         }
     }
 

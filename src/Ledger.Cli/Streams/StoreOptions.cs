@@ -49,16 +49,46 @@ internal sealed class StoreOptions(ServerOptions server)
     /// <param name="work">The work; the store is open.</param>
     public void SetAction(
         Command command, CommonOptions common, bool create, Func<CommandContext, IStreamStore, Task> work) =>
+        SetAction(
+            command, common,
+            async (context, daemon) =>
+            {
+                await using var store = await daemon.OpenAsync(context.Parse.GetValue(Store)!, context.Token);
+                await store.EnsureCreatedAsync(context.Token);
+                await work(context, store);
+            },
+            async context =>
+            {
+                await using var store = Open(context, create);
+                await store.EnsureCreatedAsync(context.Token);
+                await work(context, store);
+            });
+
+    /// <summary>Gives a command work that asks a daemon otherwise than a database.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="common">The shared options.</param>
+    /// <param name="ask">The work with a daemon.</param>
+    /// <param name="work">The work with a store that is there, and open.</param>
+    public void SetAction(
+        Command command, CommonOptions common, Func<CommandContext, DaemonConnection, Task> ask,
+        Func<CommandContext, IStreamStore, Task> work) =>
+        SetAction(command, common, ask, async context =>
+        {
+            await using var store = Open(context, create: false);
+            await store.EnsureCreatedAsync(context.Token);
+            await work(context, store);
+        });
+
+    private void SetAction(
+        Command command, CommonOptions common, Func<CommandContext, DaemonConnection, Task> ask,
+        Func<CommandContext, Task> work) =>
         CommandContext.SetAction(command, common, async context =>
         {
             using var daemon = context.Parse.GetValue(Database) is null
                 ? DaemonConnection.Create(context, server) : null;
             try
             {
-                await using var store = daemon is null
-                    ? Open(context, create) : await daemon.OpenAsync(context.Parse.GetValue(Store)!, context.Token);
-                await store.EnsureCreatedAsync(context.Token);
-                await work(context, store);
+                await (daemon is null ? work(context) : ask(context, daemon));
                 return ExitCodes.Done;
             }
             catch (ArgumentException error)
