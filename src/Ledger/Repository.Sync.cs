@@ -1,4 +1,6 @@
 using Ledger.Objects;
+using Ledger.Pages;
+using Ledger.Runtime;
 using Ledger.Runtime.Real;
 using Ledger.Sync;
 
@@ -100,6 +102,9 @@ public sealed partial class Repository
     }
 
     /// <summary>Begins to synchronise every ledger, those included that are opened later.</summary>
+    /// <remarks>
+    /// Nothing waits for the cloud. A ledger whose store is damaged takes no part, and keeps no other one from it.
+    /// </remarks>
     /// <param name="cancellationToken">Cancels the start.</param>
     /// <returns>Dispose of it to stop; it ends with the repository in any case.</returns>
     /// <exception cref="InvalidOperationException">It was never set up, or is running.</exception>
@@ -116,17 +121,15 @@ public sealed partial class Repository
 
         var known = await ReadSyncFileAsync() ?? throw new InvalidOperationException(
             "Synchronisation was not set up: initialise it, or join with a secret.");
-        var cloud = await CloudLocation.OpenAsync(_runtime, known.Cloud, create: false, cancellationToken);
-        foreach (var path in await ListUnopenedAsync())
-        {
-            await TryOpenAsync(path, cancellationToken);
-        }
+        await OpenReadableAsync(cancellationToken);
 
+        // It is not looked for: one that is away is waited for, as one that goes away later.
+        var cloud = CloudLocation.Open(_runtime, known.Cloud);
         var sync = new RepositorySync(_runtime, cloud, known.Cloud, _directory.File.Secret, SyncEnded);
         var isStarted = false;
         try
         {
-            foreach (var ledger in _ledgers.Values)
+            foreach (var ledger in ListWritable())
             {
                 await sync.AddAsync(ledger, cancellationToken);
             }
@@ -158,18 +161,17 @@ public sealed partial class Repository
         using var turn = await _opening.AcquireAsync(cancellationToken);
         ThrowIfDisposed();
         ThrowIfSyncing();
-        foreach (var path in await ListUnopenedAsync())
-        {
-            await TryOpenAsync(path, cancellationToken);
-        }
+        await OpenReadableAsync(cancellationToken);
 
-        foreach (var ledger in _ledgers.Values)
+        // The new cloud first: what is known of the old one is not forgotten for a place that cannot be used. A ledger
+        // that has not forgotten it when the power fails finds another cloud than before, and says so.
+        var known = await ReadSyncFileAsync() ?? SyncFile.Create(_runtime, cloud);
+        await SetUpAsync(known with { Cloud = cloud }, cancellationToken);
+        foreach (var ledger in ListWritable())
         {
             await SyncEngine.ForgetCloudAsync(ledger, cancellationToken);
         }
 
-        var known = await ReadSyncFileAsync() ?? SyncFile.Create(_runtime, cloud);
-        await SetUpAsync(known with { Cloud = cloud }, cancellationToken);
         return new SyncSecret(_directory.File.Secret, cloud);
     }
 
@@ -198,6 +200,34 @@ public sealed partial class Repository
             static directory => SmallFile.Guard(directory.SyncPath, () => directory.RemoveStores()), _directory);
     }
 
+    /// <summary>Opens every ledger that can be opened: one that is damaged too badly for that stops no other.</summary>
+    private async Task OpenReadableAsync(CancellationToken cancellationToken)
+    {
+        foreach (var path in await ListUnopenedAsync())
+        {
+            try
+            {
+                await TryOpenAsync(path, cancellationToken);
+            }
+            catch (LedgerException problem) when (problem is CorruptObjectException or FormatTooNewException)
+            {
+                Sync.LogMessages.LedgerLeftOut(_logger, path, problem);
+            }
+        }
+    }
+
+    // One that was opened for reading because it is damaged is left out; a repository that was opened so is refused.
+    private IEnumerable<LedgerStore> ListWritable() =>
+        _ledgers.Values.Where(ledger => _options.ReadOnly || !ledger.Services.IsReadOnly);
+
+    private async ValueTask BeginSyncAsync(LedgerStore ledger, CancellationToken cancellationToken)
+    {
+        if (_sync is { } sync && !ledger.Services.IsReadOnly)
+        {
+            await sync.AddAsync(ledger, cancellationToken);
+        }
+    }
+
     private void ThrowIfSyncing()
     {
         if (_sync is not null)
@@ -216,7 +246,7 @@ public sealed partial class Repository
 
     private async Task SetUpAsync(SyncFile file, CancellationToken cancellationToken)
     {
-        var cloud = await CloudLocation.OpenAsync(_runtime, file.Cloud, create: true, cancellationToken);
+        var cloud = await CloudLocation.CreateAsync(_runtime, file.Cloud, cancellationToken);
         await cloud.DisposeAsync();
         await WriteSyncFileAsync(file);
     }

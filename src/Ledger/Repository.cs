@@ -76,6 +76,7 @@ public sealed partial class Repository : IAsyncDisposable
         ThrowIfDisposed();
         if (_ledgers.TryGetValue(name, out var known))
         {
+            await BeginSyncAsync(known, cancellationToken);
             return known;
         }
 
@@ -85,11 +86,7 @@ public sealed partial class Repository : IAsyncDisposable
         var created = _directory.File.SettingsOf(name, createdMs);
         var ledger = await OpenLedgerAsync(store, created, cancellationToken);
         _ledgers.Add(name, ledger);
-        if (_sync is { } sync && !_options.ReadOnly)
-        {
-            await sync.AddAsync(ledger, cancellationToken);
-        }
-
+        await BeginSyncAsync(ledger, cancellationToken);
         return ledger;
     }
 

@@ -7,19 +7,28 @@ internal static class CloudLocation
 {
     private const string DirectoryPrefix = "dir:";
 
-    /// <summary>Opens a cloud.</summary>
+    /// <summary>A cloud that is there or not: each operation finds out.</summary>
     /// <param name="runtime">The seams.</param>
     /// <param name="location">Where it is.</param>
-    /// <param name="create">Makes one when there is none.</param>
+    /// <exception cref="ArgumentException">Nothing that is known begins like this.</exception>
+    public static ICloudProvider Open(LedgerRuntime runtime, string location)
+    {
+        Check(location);
+        return DirectoryCloud.At(runtime, location[DirectoryPrefix.Length..]);
+    }
+
+    /// <summary>Opens a cloud, and makes one when there is none.</summary>
+    /// <param name="runtime">The seams.</param>
+    /// <param name="location">Where it is.</param>
     /// <param name="cancellationToken">Ends the opening.</param>
     /// <exception cref="ArgumentException">Nothing that is known begins like this.</exception>
-    /// <exception cref="CloudUnavailableException">There is none, or it cannot be used.</exception>
-    public static async ValueTask<ICloudProvider> OpenAsync(
-        LedgerRuntime runtime, string location, bool create, CancellationToken cancellationToken)
+    /// <exception cref="CloudUnavailableException">It cannot be made or used.</exception>
+    public static async ValueTask<ICloudProvider> CreateAsync(
+        LedgerRuntime runtime, string location, CancellationToken cancellationToken)
     {
         Check(location);
         return await DirectoryCloud.OpenAsync(
-            runtime, location[DirectoryPrefix.Length..], create, cancellationToken);
+            runtime, location[DirectoryPrefix.Length..], create: true, cancellationToken);
     }
 
     /// <summary>Refuses what is no place of a cloud.</summary>

@@ -33,6 +33,12 @@ internal sealed class DirectoryCloud : ICloudProvider
     /// <inheritdoc/>
     public CloudCapabilities Capabilities { get; } = new(ConditionalAppend: true, Push: false);
 
+    /// <summary>The cloud in a directory that is not looked at: each operation finds out whether it is there.</summary>
+    /// <param name="runtime">Disk, randomness, clock and waiting.</param>
+    /// <param name="path">The directory.</param>
+    public static DirectoryCloud At(LedgerRuntime runtime, string path) =>
+        new(runtime, new DirectoryCloudFiles(runtime, path));
+
     /// <summary>Opens the cloud in a directory.</summary>
     /// <param name="runtime">Disk, randomness, clock and waiting.</param>
     /// <param name="path">The directory.</param>

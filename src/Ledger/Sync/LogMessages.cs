@@ -21,4 +21,10 @@ internal static partial class LogMessages
         EventId = 302, Level = LogLevel.Warning,
         Message = "An entry of ledger '{Ledger}' was put aside: {Reason}")]
     public static partial void EntryQuarantined(ILogger logger, string ledger, string reason);
+
+    /// <summary>A ledger does not take part.</summary>
+    [LoggerMessage(
+        EventId = 303, Level = LogLevel.Error,
+        Message = "The ledger in '{Path}' cannot be opened and is not synchronised.")]
+    public static partial void LedgerLeftOut(ILogger logger, string path, Exception exception);
 }

@@ -47,8 +47,10 @@ public sealed class RepositorySync : IAsyncDisposable
     /// <param name="cancellationToken">Ends the waiting, not the synchronisation: without a cloud it takes for
     /// ever.</param>
     /// <exception cref="SyncBlockedException">Nothing moves until the user decides.</exception>
+    /// <exception cref="ObjectDisposedException">It was stopped, before or meanwhile.</exception>
     public async Task SyncNowAsync(CancellationToken cancellationToken = default)
     {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _isDisposed), this);
         foreach (var engine in List())
         {
             await engine.SyncNowAsync(cancellationToken);
@@ -97,7 +99,7 @@ public sealed class RepositorySync : IAsyncDisposable
         _disposed(this);
     }
 
-    /// <summary>A ledger takes part from now on.</summary>
+    /// <summary>A ledger takes part from now on; nothing happens when it does already.</summary>
     internal async Task AddAsync(LedgerStore ledger, CancellationToken cancellationToken)
     {
         lock (_gate)
@@ -112,8 +114,15 @@ public sealed class RepositorySync : IAsyncDisposable
         var engine = await SyncEngine.StartAsync(ledger, keys, _cloud, cancellationToken);
         lock (_gate)
         {
-            _engines.Add(ledger.Name, engine);
+            if (!_isDisposed)
+            {
+                _engines.Add(ledger.Name, engine);
+                return;
+            }
         }
+
+        // It was stopped meanwhile, and that has not seen this one.
+        await engine.DisposeAsync();
     }
 
     private SyncEngine[] List()
@@ -127,6 +136,7 @@ public sealed class RepositorySync : IAsyncDisposable
     private SyncEngine EngineOf(string ledger)
     {
         ArgumentNullException.ThrowIfNull(ledger);
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _isDisposed), this);
         lock (_gate)
         {
             return _engines.TryGetValue(ledger, out var engine)

@@ -174,6 +174,144 @@ public sealed class RepositorySyncTests
         return Task.CompletedTask;
     });
 
+    [Fact]
+    public void A_cloud_that_is_away_when_synchronisation_starts_is_waited_for()
+    {
+        var files = new VanishingFileSystem(new MemoryFileSystem(), "/cloud");
+        TestRuntime.Create(46, files).Run(async runtime =>
+        {
+            await using var repository = await Repository.OpenAsync("/a", new RepositoryOptions { Runtime = runtime });
+            await PutAsync(repository, "a", "1");
+            await repository.InitSyncAsync(Cloud);
+            files.IsAway = true;
+            await using var sync = await repository.StartSyncAsync();
+            await runtime.Delay(TimeSpan.FromMinutes(1), default);
+            Assert.Contains("no cloud", (await sync.GetStatusAsync("notes")).Error, StringComparison.Ordinal);
+
+            files.IsAway = false;
+            await sync.SyncNowAsync();
+
+            Assert.Equal(1, (await sync.GetStatusAsync("notes")).EntriesSent);
+        });
+    }
+
+    [Fact]
+    public void A_ledger_that_is_damaged_keeps_no_other_one_from_synchronising() => Run(seed: 47, async runtime =>
+    {
+        var options = new RepositoryOptions { Runtime = runtime };
+        string[] before;
+        await using (var repository = await Repository.OpenAsync("/a", options))
+        {
+            await PutAsync(repository, "a", "1");
+            before = ManifestsBelow(runtime.Files, "/a");
+            await repository.GetLedgerAsync("bad");
+            await repository.InitSyncAsync(Cloud);
+        }
+
+        var manifest = Assert.Single(ManifestsBelow(runtime.Files, "/a").Except(before));
+        using (var file = runtime.Files.Open(manifest, FileOpening.ReadWrite))
+        {
+            file.Write(0, "damage"u8);
+        }
+
+        await using var again = await Repository.OpenAsync("/a", options);
+        await using (var sync = await again.StartSyncAsync())
+        {
+            await sync.SyncNowAsync();
+            Assert.Equal(["notes"], sync.Ledgers);
+            Assert.Equal(1, (await sync.GetStatusAsync("notes")).EntriesSent);
+        }
+
+        await again.ResetSyncAsync("dir:/new-cloud");
+    });
+
+    [Fact]
+    public void A_ledger_whose_opening_was_cancelled_synchronises_when_it_is_opened_again() => Run(
+        seed: 48, async runtime =>
+        {
+            await using var repository = await Repository.OpenAsync("/a", new RepositoryOptions { Runtime = runtime });
+            await repository.InitSyncAsync(Cloud);
+            await using var sync = await repository.StartSyncAsync();
+            for (var number = 0; number < 60; number++)
+            {
+                using var end = new CancellationTokenSource();
+                var opening = repository.GetLedgerAsync($"{number}", end.Token);
+                for (var step = 0; step < number && !opening.IsCompleted; step++)
+                {
+                    await new YieldAwaitable(runtime.Scheduler);
+                }
+
+                end.Cancel();
+                try
+                {
+                    await opening;
+                }
+                catch (OperationCanceledException)
+                {
+                    // It is opened again.
+                }
+
+                await repository.GetLedgerAsync($"{number}");
+                Assert.Contains($"{number}", sync.Ledgers);
+            }
+        });
+
+    [Fact]
+    public void An_engine_that_was_being_started_ends_with_its_synchronisation() => Run(seed: 49, async runtime =>
+    {
+        for (var count = 0; count < 30; count++)
+        {
+            await using var repository = await Repository.OpenAsync(
+                $"/{count}", new RepositoryOptions { Runtime = runtime });
+            await repository.InitSyncAsync(Cloud);
+            var sync = await repository.StartSyncAsync();
+            var ledger = (LedgerStore)await repository.GetLedgerAsync("notes");
+            await sync.DisposeAsync();
+            var cloud = await DirectoryCloud.OpenAsync(runtime, "/cloud", create: false, default);
+            var other = new RepositorySync(runtime, cloud, Cloud, SyncDevice.Secret, _ => { });
+            var adding = other.AddAsync(ledger, default);
+            for (var step = 0; step < count; step++)
+            {
+                await new YieldAwaitable(runtime.Scheduler);
+            }
+
+            await other.DisposeAsync();
+            await adding;
+
+            Assert.Null(ledger.Services.Fetcher);
+        }
+    });
+
+    [Fact]
+    public void A_reset_to_a_place_that_cannot_be_used_leaves_everything_as_it_was()
+    {
+        var files = new VanishingFileSystem(new MemoryFileSystem(), "/away") { IsAway = true };
+        TestRuntime.Create(50, files).Run(async runtime =>
+        {
+            await using var repository = await Repository.OpenAsync("/a", new RepositoryOptions { Runtime = runtime });
+            await PutAsync(repository, "a", "1");
+            await repository.InitSyncAsync(Cloud);
+            await using (var sync = await repository.StartSyncAsync())
+            {
+                await sync.SyncNowAsync();
+            }
+
+            await Assert.ThrowsAsync<CloudUnavailableException>(() => repository.ResetSyncAsync("dir:/away/cloud"));
+
+            var ledger = (LedgerStore)await repository.GetLedgerAsync("notes");
+            Assert.NotNull(await ledger.Services.Store.ReadRowAsync(SyncRowKeys.Anchor, default));
+            Assert.Contains(Cloud, (await repository.ReadSyncSecretAsync())!.ToText(), StringComparison.Ordinal);
+        });
+    }
+
+    private static string[] ManifestsBelow(IFileSystem files, string path) =>
+    [
+        .. files.List(path).Select(name => Path.Combine(path, name)).SelectMany(child =>
+            files.DirectoryExists(child) ? ManifestsBelow(files, child)
+            : Path.GetFileName(child) == "MANIFEST" ? [child]
+            : []),
+    ];
+
     private static async Task PutAsync(Repository repository, string key, string value)
     {
         var ledger = await repository.GetLedgerAsync("notes");
