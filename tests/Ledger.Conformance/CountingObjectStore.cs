@@ -11,10 +11,14 @@ internal sealed class CountingObjectStore(IObjectStore inner) : IObjectStore
     /// <summary>Puts since the last <see cref="Reset"/>, in order, repetitions included.</summary>
     public List<ObjectId> Puts { get; } = [];
 
+    /// <summary>Scans of rows since the last <see cref="Reset"/>, by their prefixes.</summary>
+    public List<byte[]> Scans { get; } = [];
+
     public void Reset()
     {
         Reads.Clear();
         Puts.Clear();
+        Scans.Clear();
     }
 
     public ValueTask<ReadOnlyMemory<byte>?> ReadAsync(
@@ -28,8 +32,11 @@ internal sealed class CountingObjectStore(IObjectStore inner) : IObjectStore
         ReadOnlyMemory<byte> key, CancellationToken cancellationToken) => inner.ReadRowAsync(key, cancellationToken);
 
     public IAsyncEnumerable<StoredRow> ScanRowsAsync(
-        ReadOnlyMemory<byte> prefix, CancellationToken cancellationToken) =>
-        inner.ScanRowsAsync(prefix, cancellationToken);
+        ReadOnlyMemory<byte> prefix, CancellationToken cancellationToken)
+    {
+        Scans.Add(prefix.ToArray());
+        return inner.ScanRowsAsync(prefix, cancellationToken);
+    }
 
     public IObjectWriter BeginWrite() => new Writer(this, inner.BeginWrite());
 

@@ -11,9 +11,14 @@ internal sealed class RefusingObjectStore(IObjectStore inner) : IObjectStore
     /// <summary>Makes the error of each write-ahead and of each put that is to be refused; null for none.</summary>
     public Func<Exception>? WriteAheadRefusal { get; set; }
 
+    /// <summary>Makes the error of each read of an object that is to be refused; null for none.</summary>
+    public Func<ObjectKind, ObjectId, Exception?>? ReadRefusal { get; set; }
+
     public ValueTask<ReadOnlyMemory<byte>?> ReadAsync(
         ObjectKind kind, ObjectId id, CancellationToken cancellationToken) =>
-        inner.ReadAsync(kind, id, cancellationToken);
+        ReadRefusal?.Invoke(kind, id) is { } error
+            ? ValueTask.FromException<ReadOnlyMemory<byte>?>(error)
+            : inner.ReadAsync(kind, id, cancellationToken);
 
     public ValueTask<ReadOnlyMemory<byte>?> ReadRowAsync(
         ReadOnlyMemory<byte> key, CancellationToken cancellationToken) => inner.ReadRowAsync(key, cancellationToken);

@@ -103,6 +103,9 @@ internal readonly record struct FeedPosition(long Value) : IComparable<FeedPosit
     /// <summary>Before the first entry.</summary>
     public static FeedPosition Start => default;
 
+    /// <summary>After every entry: no feed gets there.</summary>
+    public static FeedPosition Last => new(long.MaxValue);
+
     /// <inheritdoc/>
     public int CompareTo(FeedPosition other) => Value.CompareTo(other.Value);
 

@@ -23,6 +23,10 @@ internal sealed record OpenedEntry(FeedEntry Entry)
     /// <summary>The commits, parents first.</summary>
     public IReadOnlyList<IncomingCommit> Commits { get; init; } = [];
 
+    /// <summary>About what the commits take, in bytes.</summary>
+    public long SizeBytes => Commits.Sum(commit =>
+        commit.Commit.Content.Length + commit.Changes.Sum(change => CommitChanges.SizeOf(change)));
+
     /// <summary>The catalog's record.</summary>
     public CatalogRecord? Record { get; init; }
 

@@ -78,7 +78,8 @@ internal sealed class EntrySender(SyncContext context, SyncState state)
         }
     }
 
-    private async ValueTask DropAsync(Outgoing outgoing, CancellationToken cancellationToken)
+    /// <summary>Forgets an entry that is not in the feed.</summary>
+    public async ValueTask DropAsync(Outgoing outgoing, CancellationToken cancellationToken)
     {
         using var turn = await context.Turns.AcquireAsync(cancellationToken);
         if (state.Outgoing?.Row.Id != outgoing.Row.Id)

@@ -17,6 +17,10 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
 {
     private readonly CatalogApplier _pages = new(context);
 
+    // Pages of which something that waits may be applied now.
+    private readonly Lock _gate = new();
+    private readonly SortedSet<PageId> _looked = [];
+
     /// <summary>Takes in entries of one page, ascending by position and above the anchor, in a turn.</summary>
     /// <param name="incarnation">Of the cloud.</param>
     /// <param name="run">One or more.</param>
@@ -34,14 +38,16 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
             context.Has(PlantedBugs.SyncSkipChainCheck));
         var page = await context.FindPageAsync(last.Page, cancellationToken);
         await _pages.DeleteEarlierAsync(page, run, lease, cancellationToken);
-        var taken = page is { } id ? await PageIntake.BeginAsync(context, lease, id, cancellationToken) : null;
+        using var taken = page is { } id ? await PageIntake.BeginAsync(context, lease, id, cancellationToken) : null;
         SelfRow? self = null;
-        var isNameTaken = false;
+        var (isNameTaken, garbled) = (false, 0);
         foreach (var entry in run)
         {
-            if (state.Outgoing is { } outgoing && outgoing.Row.Id == entry.Entry.Entry.Id && entry.Header is not null)
+            if (state.Outgoing is { } outgoing && outgoing.Row.Id == entry.Entry.Entry.Id)
             {
+                // Also when it came back as nobody can open it: its number is used, and its commits go again.
                 self = EntrySender.SetDone(lease, state.Self, outgoing);
+                garbled += entry.Header is null ? 1 : 0;
                 taken?.MarkUploaded(await BugHeadsAsync(outgoing, cancellationToken));
             }
             else if (entry.Header is { } header && header.Device == state.Self.Device)
@@ -68,9 +74,12 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
             lease.SetRow(SyncRowKeys.Chain(device), chain.Encode());
         }
 
+        // In the same record: nobody writes under a name that was seen to be somebody else's.
+        var renamed = isNameTaken && !context.Has(PlantedBugs.SyncKeepStaleDevice) ? state.SetNewName(lease) : null;
         taken?.SetRows();
-        await lease.CommitAsync(Durability.Buffered, cancellationToken);
+        await lease.CommitAsync(renamed is null ? Durability.Buffered : Durability.Flushed, cancellationToken);
         state.Anchor = anchor;
+        state.Garbled += garbled;
         if (self is not null && state.Outgoing is { } sent)
         {
             context.Report.Count(counts => counts with
@@ -81,6 +90,11 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
             (state.Self, state.Outgoing) = (self, null);
         }
 
+        if (renamed is not null)
+        {
+            state.SetRenamed(renamed);
+        }
+
         state.SetChains(tracker.Changed);
         taken?.Show(holds);
         context.Report.Count(counts => counts with
@@ -88,9 +102,9 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
             EntriesReceived = counts.EntriesReceived + run.Count,
             BytesReceived = counts.BytesReceived + run.Sum(entry => (long)entry.Entry.Entry.Content.Length),
         });
-        if (isNameTaken && !context.Has(PlantedBugs.SyncKeepStaleDevice))
+        if (page is { } moved && taken is { HasApplied: true })
         {
-            await state.TakeNewNameAsync(cancellationToken);
+            Look(moved);
         }
 
         return page;
@@ -107,28 +121,85 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
             context.Report.Count(counts => counts.Wait(1, sizeBytes, context.Runtime.Time.GetTimestamp()));
         }
 
+        await foreach (var (key, value) in context.Store.ScanRowsAsync(SyncRowKeys.Quarantine, cancellationToken))
+        {
+            var isRest = SyncRowKeys.ReadPosition(key.Span) == FeedPosition.Last;
+            context.Report.AddProblems(isRest ? QuarantineRow.Decode(value.Span).Sequence : 1);
+        }
+
         foreach (var page in pages)
         {
-            using var turn = await context.Turns.AcquireAsync(cancellationToken);
-            await ApplyWaitingAsync(page, cancellationToken);
+            Look(page);
+        }
+
+        await ApplyWaitingAsync(_ => { }, cancellationToken);
+    }
+
+    /// <summary>Notes that commits of a page that wait, if any, may have got their parents. At any time.</summary>
+    public void Look(PageId page)
+    {
+        if (context.Report.Counts.Waiting > 0)
+        {
+            lock (_gate)
+            {
+                _looked.Add(page);
+            }
         }
     }
 
-    /// <summary>Applies commits that were waiting and whose parents are here now, in a turn.</summary>
-    public async Task ApplyWaitingAsync(PageId page, CancellationToken cancellationToken)
+    /// <summary>
+    /// Applies commits that were waiting and whose parents are here now: parents first, in turns of its own.
+    /// </summary>
+    /// <param name="received">Told of each page that has received something.</param>
+    /// <param name="cancellationToken">Ends it between two records; the next call goes on.</param>
+    public async Task ApplyWaitingAsync(Action<PageId> received, CancellationToken cancellationToken)
     {
-        for (var isMoving = true; isMoving;)
+        while (FirstLooked() is { } page)
         {
-            await using var lease = context.Store.BeginWrite();
-            var taken = await PageIntake.BeginAsync(context, lease, page, cancellationToken);
-            isMoving = await taken.RetryWaitingAsync(cancellationToken);
-            if (isMoving)
+            IReadOnlyList<WaitingCommit> waiting;
+            using (await context.Turns.AcquireAsync(cancellationToken))
             {
-                taken.SetRows();
-                await lease.CommitAsync(Durability.Buffered, cancellationToken);
-                taken.Show(holds);
+                waiting = await PageIntake.ListWaitingAsync(context, page, cancellationToken);
+            }
+
+            for (var next = 0; next < waiting.Count;)
+            {
+                using var turn = await context.Turns.AcquireAsync(cancellationToken);
+
+                // Not given up half way: what is in the store is also to be shown.
+                next = await ApplyWaitingAsync(page, waiting, next, CancellationToken.None);
+                received(page);
+            }
+
+            lock (_gate)
+            {
+                _looked.Remove(page);
             }
         }
+    }
+
+    private PageId? FirstLooked()
+    {
+        lock (_gate)
+        {
+            return _looked.Count == 0 ? null : _looked.Min;
+        }
+    }
+
+    private async Task<int> ApplyWaitingAsync(
+        PageId page, IReadOnlyList<WaitingCommit> waiting, int start, CancellationToken cancellationToken)
+    {
+        await using var lease = context.Store.BeginWrite();
+        using var taken = await PageIntake.BeginAsync(context, lease, page, cancellationToken);
+        var (next, isMoving) = await taken.RetryWaitingAsync(waiting, start, cancellationToken);
+        if (isMoving)
+        {
+            taken.SetRows();
+            await lease.CommitAsync(Durability.Buffered, cancellationToken);
+            taken.Show(holds);
+        }
+
+        return next;
     }
 
     // A planted fault: everything here counts as uploaded.
@@ -203,15 +274,18 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
         record.Page.CopyTo(id);
         lease.SetRow(SyncRowKeys.Name(context.Keys.NameOf(record.Page)), id);
         await _pages.TakeAsync(entry, record, lease, cancellationToken);
+
+        // What waits of a page that was deleted waits for nothing.
+        Look(record.Page);
         return null;
     }
 
-    private static void Quarantine(OpenedEntry entry, string problem, IObjectWriter lease)
+    private void Quarantine(OpenedEntry entry, string problem, IObjectWriter lease)
     {
         var (position, name, sent) = entry.Entry;
-        lease.SetRow(
-            SyncRowKeys.Quarantined(position),
-            new QuarantineRow(
-                sent.Id, name, sent.Device, sent.Sequence, SyncProblemKind.Quarantined, problem).Encode());
+        LogMessages.EntryQuarantined(context.Services.Logger, context.Ledger.Name, problem);
+        context.SetProblem(
+            lease, position,
+            new QuarantineRow(sent.Id, name, sent.Device, sent.Sequence, SyncProblemKind.Quarantined, problem));
     }
 }

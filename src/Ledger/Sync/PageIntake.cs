@@ -7,9 +7,12 @@ using Ledger.Trees;
 
 namespace Ledger.Sync;
 
-/// <summary>What one record brings to one page. Used once, in a turn.</summary>
-internal sealed class PageIntake
+/// <summary>What one record brings to one page. Used once, in a turn; lets go of what was not shown.</summary>
+internal sealed class PageIntake : IDisposable
 {
+    // Of one record.
+    private const int RetriedMax = 1000;
+
     private static readonly TimeSpan AheadMax = TimeSpan.FromHours(24);
 
     private readonly SyncContext _context;
@@ -25,6 +28,7 @@ internal sealed class PageIntake
     private SyncPageRow? _ended;
     private long _waitingCount;
     private long _waitingSizeBytes;
+    private bool _isShown;
 
     private PageIntake(
         SyncContext context, IObjectWriter lease, PageId page, SyncPageRow row, SyncPageRow? ended)
@@ -98,33 +102,65 @@ internal sealed class PageIntake
         }
     }
 
-    /// <summary>Applies what waited and can be applied now.</summary>
-    /// <returns>Whether anything was.</returns>
-    public async ValueTask<bool> RetryWaitingAsync(CancellationToken cancellationToken)
+    /// <summary>True when a commit was applied.</summary>
+    public bool HasApplied => _order.Count > 0;
+
+    /// <summary>What waits of a page, parents before children.</summary>
+    public static async ValueTask<IReadOnlyList<WaitingCommit>> ListWaitingAsync(
+        SyncContext context, PageId page, CancellationToken cancellationToken)
+    {
+        var waiting = new List<WaitingCommit>();
+        var prefix = SyncRowKeys.WaitingOf(page);
+        await foreach (var (key, value) in context.Store.ScanRowsAsync(prefix, cancellationToken))
+        {
+            var commit = await context.Services.Graph.ReadAsync(
+                SyncRowKeys.ReadCommit(key.Span), cancellationToken);
+            waiting.Add(new WaitingCommit(commit, WaitingRow.Decode(value.Span)));
+        }
+
+        return [.. waiting.OrderBy(each => each.Commit.Generation)];
+    }
+
+    /// <summary>Applies what waited and can be applied now, as much as fits into a record.</summary>
+    /// <param name="waiting">Parents before children.</param>
+    /// <param name="start">The first that is looked at.</param>
+    /// <param name="cancellationToken">Cancels the reads.</param>
+    /// <returns>The first that was not looked at, and whether anything does not wait any more.</returns>
+    public async ValueTask<(int Next, bool IsMoving)> RetryWaitingAsync(
+        IReadOnlyList<WaitingCommit> waiting, int start, CancellationToken cancellationToken)
     {
         var isMoving = false;
-        var prefix = SyncRowKeys.WaitingOf(_page);
-        await foreach (var (key, value) in _context.Store.ScanRowsAsync(prefix, cancellationToken))
+        var next = start;
+        for (; next < waiting.Count && _order.Count < RetriedMax; next++)
         {
-            var id = SyncRowKeys.ReadCommit(key.Span);
-            var row = WaitingRow.Decode(value.Span);
-            if (row.Incarnation != _row.Incarnation)
+            var (commit, row) = waiting[next];
+            var isOver = row.Incarnation != _row.Incarnation;
+            if (isOver || await HasParentsAsync(commit, cancellationToken))
             {
-                EndWait(key, row);
+                EndWait(commit.Id, row);
                 isMoving = true;
+            }
+            else
+            {
                 continue;
             }
 
-            var commit = await _context.Services.Graph.ReadAsync(id, cancellationToken);
-            if (await HasParentsAsync(commit, cancellationToken))
+            if (!isOver)
             {
-                EndWait(key, row);
                 await ApplyWaitingAsync(commit, row, cancellationToken);
-                isMoving = true;
             }
         }
 
-        return isMoving;
+        return (next, isMoving);
+    }
+
+    /// <summary>Lets go of the trees of a record that was not written.</summary>
+    public void Dispose()
+    {
+        if (!_isShown)
+        {
+            Drop(0);
+        }
     }
 
     /// <summary>Puts everything into the record.</summary>
@@ -143,6 +179,7 @@ internal sealed class PageIntake
     /// <summary>The record is written.</summary>
     public void Show(PendingTrees holds)
     {
+        _isShown = true;
         if (_waitingCount != 0)
         {
             var now = _context.Runtime.Time.GetTimestamp();
@@ -173,9 +210,9 @@ internal sealed class PageIntake
         }
     }
 
-    private void EndWait(ReadOnlyMemory<byte> key, WaitingRow row)
+    private void EndWait(CommitId commit, WaitingRow row)
     {
-        _lease.DeleteRow(key);
+        _lease.DeleteRow(SyncRowKeys.WaitingCommit(_page, commit));
         (_waitingCount, _waitingSizeBytes) = (_waitingCount - 1, _waitingSizeBytes - row.SizeBytes);
     }
 
@@ -207,9 +244,7 @@ internal sealed class PageIntake
         {
             var reason = $"Commit {commit.Id} of device {author.Device} is dated " +
                 $"{commit.Timestamp.ToDateTimeOffset():u}, more than 24 hours ahead of this device's clock.";
-            _lease.SetRow(
-                SyncRowKeys.Quarantined(position),
-                NewProblem(author.Device, SyncProblemKind.AheadOfTime, reason).Encode());
+            _context.SetProblem(_lease, position, NewProblem(author.Device, SyncProblemKind.AheadOfTime, reason));
         }
     }
 
@@ -271,9 +306,7 @@ internal sealed class PageIntake
         if (problem is not null)
         {
             Drop(before);
-            _lease.SetRow(
-                SyncRowKeys.Quarantined(row.Position),
-                NewProblem(default, SyncProblemKind.Quarantined, problem).Encode());
+            _context.SetProblem(_lease, row.Position, NewProblem(default, SyncProblemKind.Quarantined, problem));
         }
     }
 

@@ -85,6 +85,24 @@ internal sealed record SyncContext(LedgerStore Ledger, SyncKeys Keys, ICloudProv
             : null;
     }
 
+    /// <summary>
+    /// Puts a problem into a record. Of very many only the first are kept, and the others are counted in one more row.
+    /// </summary>
+    public void SetProblem(IObjectWriter lease, FeedPosition position, QuarantineRow row)
+    {
+        var rest = Report.AddProblems(1) - SyncReport.ProblemsMax;
+        if (rest <= 0)
+        {
+            lease.SetRow(SyncRowKeys.Quarantined(position), row.Encode());
+            return;
+        }
+
+        var reason = $"{rest} more entries were put aside, or have commits dated ahead; they are not kept one by one.";
+        lease.SetRow(
+            SyncRowKeys.Quarantined(FeedPosition.Last),
+            new QuarantineRow(default, default, default, rest, SyncProblemKind.Quarantined, reason).Encode());
+    }
+
     /// <summary>The committed heads of a page, without genesis.</summary>
     public async ValueTask<List<Commits.Commit>> ReadHeadsAsync(
         PageId page, uint incarnation, CancellationToken cancellationToken)

@@ -1,4 +1,5 @@
 using Ledger.Objects.Segments;
+using Ledger.Pages;
 
 namespace Ledger.Sync;
 
@@ -10,6 +11,11 @@ namespace Ledger.Sync;
 internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHeads heads, FeedApplier applier)
 {
     private const int RunEntriesMax = 256;
+
+    // A run is one record, which must not grow beyond what a store takes: a commit adds about 125 bytes to it. Its
+    // changes are in memory.
+    private const int RunCommitsMax = 4096;
+    private const long RunSizeBytesMax = 4 << 20;
 
     private readonly EntryOpener _opener = new(context);
     private readonly Lock _gate = new();
@@ -73,6 +79,16 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
         connection?.Cancel();
     }
 
+    /// <summary>A page has moved here: what waits of it may be applied when entries come next.</summary>
+    public void Look(PageId page) => applier.Look(page);
+
+    // Only now: to connect is not to get somewhere.
+    private void Succeeded(Backoff backoff)
+    {
+        backoff.Reset();
+        context.Report.SetFailure("download", null);
+    }
+
     private void Failed(Exception exception)
     {
         SetCaughtUp(false);
@@ -128,13 +144,14 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
         await using var connection = await context.Cloud.ConnectAsync(
             state.Self.Device, [cursor], null, cancellationToken);
         Interlocked.Increment(ref _connections);
-        backoff.Reset();
-        context.Report.SetFailure("download", null);
         await CheckAsync(connection, cancellationToken);
         lock (_gate)
         {
             _isReading = true;
         }
+
+        // What was broken off before.
+        await applier.ApplyWaitingAsync(heads.Add, cancellationToken);
 
         while (true)
         {
@@ -143,9 +160,11 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
             {
                 case CloudEvent.Entries entries:
                     await TakeAsync(connection.Incarnation, entries.Items, cancellationToken);
+                    Succeeded(backoff);
                     context.Changed.Pulse();
                     break;
                 case CloudEvent.CaughtUp:
+                    Succeeded(backoff);
                     SetCaughtUp(true, wanted);
                     break;
                 default:
@@ -242,21 +261,26 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
         {
             var page = news[start].Page;
             var run = new List<OpenedEntry>();
-            while (start < news.Count && news[start].Page == page && run.Count < RunEntriesMax)
+            var (commits, sizeBytes) = (0, 0L);
+            while (start < news.Count && news[start].Page == page && run.Count < RunEntriesMax &&
+                commits < RunCommitsMax && sizeBytes < RunSizeBytesMax)
             {
-                run.Add(await _opener.OpenAsync(news[start++], cancellationToken));
+                var opened = await _opener.OpenAsync(news[start++], cancellationToken);
+                run.Add(opened);
+                commits += opened.Commits.Count;
+                sizeBytes += opened.SizeBytes;
             }
 
             using (await context.Turns.AcquireAsync(cancellationToken))
             {
                 // Not given up half way: what is in the store is also to be shown.
-                var known = await applier.ApplyAsync(incarnation, run, CancellationToken.None);
-                if (known is { } moved)
+                if (await applier.ApplyAsync(incarnation, run, CancellationToken.None) is { } moved)
                 {
                     heads.Add(moved);
-                    await applier.ApplyWaitingAsync(moved, CancellationToken.None);
                 }
             }
+
+            await applier.ApplyWaitingAsync(heads.Add, cancellationToken);
         }
     }
 }

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Ledger.Pages;
 using Ledger.Pages.Rows;
+using Ledger.Runtime;
 
 namespace Ledger.Sync;
 
@@ -21,6 +22,7 @@ internal sealed class SyncEngine : IAsyncDisposable
     private readonly SyncUpload _upload;
     private readonly FeedApplier _applier;
     private Task[] _loops = [];
+    private bool _hasEnded;
     private bool _isDisposed;
 
     private SyncEngine(SyncContext context)
@@ -51,16 +53,22 @@ internal sealed class SyncEngine : IAsyncDisposable
         await engine._context.Runtime.Enter();
         await engine._state.LoadAsync(cancellationToken);
         ledger.Services.Moved.Follow();
-        await engine._applier.LoadAsync(cancellationToken);
-        await engine._upload.LoadAsync(cancellationToken);
-        var stop = engine._stop.Token;
-        ledger.Services.IsPartial = true;
-        ledger.Services.Fetcher = new ValueFetcher(engine._context, stop);
-        engine._loops =
-        [
-            engine._download.RunAsync(stop), engine._heads.RunAsync(stop), engine._upload.FollowAsync(stop),
-            engine._upload.RunAsync(stop),
-        ];
+        var isLoaded = false;
+        try
+        {
+            await engine._applier.LoadAsync(cancellationToken);
+            await engine._upload.LoadAsync(cancellationToken);
+            isLoaded = true;
+        }
+        finally
+        {
+            if (!isLoaded)
+            {
+                ledger.Services.Moved.Unfollow();
+            }
+        }
+
+        engine.Run();
         return engine;
     }
 
@@ -79,6 +87,7 @@ internal sealed class SyncEngine : IAsyncDisposable
     public async Task SyncNowAsync(CancellationToken cancellationToken)
     {
         await _context.Runtime.Enter();
+        ThrowIfEnded();
         await FoldAsync(cancellationToken);
         _upload.NoticeMoved();
         _download.Reconnect();
@@ -90,7 +99,10 @@ internal sealed class SyncEngine : IAsyncDisposable
         new SyncStatusReader(_context, _state).ReadAsync(
             ReadPhase(), _upload.PageCount, _heads.PageCount, cancellationToken);
 
-    /// <summary>The status, and again whenever something has changed; several changes may come as one.</summary>
+    /// <summary>
+    /// The status, and again whenever something has changed; several changes may come as one. Ends after
+    /// <see cref="SyncPhase.Stopped"/>.
+    /// </summary>
     public async IAsyncEnumerable<SyncStatus> WatchStatusAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -98,7 +110,13 @@ internal sealed class SyncEngine : IAsyncDisposable
         while (true)
         {
             var version = _context.Changed.Version;
-            yield return await GetStatusAsync(cancellationToken);
+            var status = await GetStatusAsync(cancellationToken);
+            yield return status;
+            if (status.Phase == SyncPhase.Stopped)
+            {
+                yield break;
+            }
+
             await _context.Runtime.Enter();
             await _context.Changed.WaitAsync(version, cancellationToken);
         }
@@ -111,14 +129,19 @@ internal sealed class SyncEngine : IAsyncDisposable
     public async Task RepairAsync(CancellationToken cancellationToken)
     {
         await _context.Runtime.Enter();
+        ThrowIfEnded();
         _download.IsHeld = true;
         try
         {
             _download.Reconnect();
             using var turn = await _context.Turns.AcquireAsync(cancellationToken);
+            ThrowIfEnded();
             await _state.ForgetCloudAsync(cancellationToken);
             _context.Report.Count(counts => counts with { Waiting = 0, WaitingSizeBytes = 0, WaitingSince = null });
-            await _upload.LoadAsync(cancellationToken);
+            _context.Report.ForgetProblems();
+
+            // Not given up half way: what the cloud lacks is also to be sent.
+            await _upload.LoadAsync(CancellationToken.None);
         }
         finally
         {
@@ -129,11 +152,13 @@ internal sealed class SyncEngine : IAsyncDisposable
 
     /// <summary>Completes when there is nothing to do.</summary>
     /// <exception cref="SyncBlockedException">Nothing moves until the user decides.</exception>
+    /// <exception cref="ObjectDisposedException">The engine was disposed of meanwhile, or before.</exception>
     public async Task WaitForIdleAsync(CancellationToken cancellationToken)
     {
         while (true)
         {
             var version = _context.Changed.Version;
+            ThrowIfEnded();
             if (IsIdle)
             {
                 return;
@@ -165,18 +190,51 @@ internal sealed class SyncEngine : IAsyncDisposable
             await loop;
         }
 
+        // Whoever waits is told.
+        _context.Changed.Pulse();
         _heads.Dispose();
         _trees.Dispose();
         _stop.Dispose();
     }
 
     private SyncPhase ReadPhase() =>
-        _isDisposed || Array.Exists(_loops, loop => loop.IsCompleted) ? SyncPhase.Stopped
+        Volatile.Read(ref _isDisposed) || Volatile.Read(ref _hasEnded) ? SyncPhase.Stopped
         : _context.Report.Block.Block != SyncBlock.None ? SyncPhase.Blocked
         : !_download.IsReading ? SyncPhase.Connecting
         : !_download.IsCaughtUp ? SyncPhase.Downloading
         : IsIdle ? SyncPhase.Idle
         : SyncPhase.Uploading;
+
+    private void Run()
+    {
+        var stop = _stop.Token;
+        _context.Services.IsPartial = true;
+        _context.Services.Fetcher = new ValueFetcher(_context, stop);
+        _loops =
+        [
+            NoteEndAsync(_download.RunAsync(stop)), NoteEndAsync(_heads.RunAsync(stop)),
+            NoteEndAsync(_upload.FollowAsync(stop)), NoteEndAsync(_upload.RunAsync(stop)),
+        ];
+    }
+
+    // A loop ends when it is stopped, or by a fault of the program: then nothing comes that could wake who waits.
+    private async Task NoteEndAsync(Task loop)
+    {
+        await loop;
+        Volatile.Write(ref _hasEnded, true);
+        _context.Changed.Pulse();
+    }
+
+    private void ThrowIfEnded()
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _isDisposed), this);
+        if (Volatile.Read(ref _hasEnded))
+        {
+            throw new InvariantException(
+                $"Synchronisation of ledger '{_context.Ledger.Name}' was stopped by a fault of the program. " +
+                _context.Report.Failure);
+        }
+    }
 
     private async Task FoldAsync(CancellationToken cancellationToken)
     {

@@ -145,9 +145,22 @@ internal sealed class SyncHeads(SyncContext context, PendingTrees trees) : IDisp
 
         foreach (var page in pages)
         {
-            Note(page, await ShowAsync(page, cancellationToken));
+            Exception? failure;
+            try
+            {
+                failure = await ShowAsync(page, cancellationToken);
+            }
+            catch (Exception exception) when (IsOfOnePage(exception))
+            {
+                failure = exception;
+            }
+
+            Note(page, failure);
         }
     }
+
+    private static bool IsOfOnePage(Exception exception) =>
+        exception is CloudUnavailableException or MissingObjectException or CorruptObjectException;
 
     // What fails for one page holds up no other one.
     private void Note(PageId page, Exception? failure)
@@ -212,8 +225,7 @@ internal sealed class SyncHeads(SyncContext context, PendingTrees trees) : IDisp
                     await _values.CompleteAsync(page, commit, cancellationToken);
                     ready.Add(commit);
                 }
-                catch (Exception exception) when (
-                    exception is CloudUnavailableException or MissingObjectException or CorruptObjectException)
+                catch (Exception exception) when (IsOfOnePage(exception))
                 {
                     failure = exception;
                 }
@@ -223,13 +235,14 @@ internal sealed class SyncHeads(SyncContext context, PendingTrees trees) : IDisp
             {
                 await _installer.InstallAsync(page, ready.Contains, cancellationToken);
                 row = await context.ReadPageAsync(id, page.Incarnation, cancellationToken);
-            }
 
-            lock (_gate)
-            {
-                if (row.Pending.Count == 0)
+                // In the turn: what is taken in after it adds the page again.
+                lock (_gate)
                 {
-                    _pages.Remove(id);
+                    if (row.Pending.Count == 0)
+                    {
+                        _pages.Remove(id);
+                    }
                 }
             }
         }

@@ -9,9 +9,13 @@ internal sealed class SyncReport
     /// <summary>How long commits may wait while the feed is taken in before it is a problem.</summary>
     public static readonly TimeSpan WaitingTimeMax = TimeSpan.FromMinutes(5);
 
+    /// <summary>Problems of entries that are kept one by one.</summary>
+    public const int ProblemsMax = 1000;
+
     private readonly Lock _gate = new();
     private readonly Dictionary<string, string> _failures = [];
     private SyncCounts _counts;
+    private long _problems;
     private (SyncBlock Block, string? Reason) _block;
 
     /// <summary>Counts so far.</summary>
@@ -63,6 +67,25 @@ internal sealed class SyncReport
         lock (_gate)
         {
             _counts = change(_counts);
+        }
+    }
+
+    /// <summary>Counts problems of entries, about: what is tried again may be counted again.</summary>
+    /// <returns>All so far.</returns>
+    public long AddProblems(long count)
+    {
+        lock (_gate)
+        {
+            return _problems += count;
+        }
+    }
+
+    /// <summary>All problems of entries are forgotten.</summary>
+    public void ForgetProblems()
+    {
+        lock (_gate)
+        {
+            _problems = 0;
         }
     }
 

@@ -19,9 +19,6 @@ internal static class SyncRowKeys
     /// <summary>The entry that is on its way.</summary>
     public static ReadOnlyMemory<byte> Outgoing { get; } = new[] { First, (byte)'o' };
 
-    /// <summary>Begins the keys of the parts of the entry that is on its way.</summary>
-    public static ReadOnlyMemory<byte> OutgoingParts { get; } = new[] { First, (byte)'b' };
-
     /// <summary>Begins the keys of what is known of other devices' entries.</summary>
     public static ReadOnlyMemory<byte> Chains { get; } = new[] { First, (byte)'e' };
 

@@ -117,7 +117,10 @@ internal sealed record SyncPageRow(
     public static SyncPageRow New(uint incarnation) => new(incarnation, false, FeedPosition.Start, [], []);
 
     /// <summary>Heads after a commit that was not among their ancestors, and whose parents may be.</summary>
-    /// <remarks>Beyond <see cref="HeadsMax"/> the oldest are left out: what is sent twice does no harm.</remarks>
+    /// <remarks>
+    /// Beyond <see cref="HeadsMax"/> the oldest are left out. Of uploaded ones that does no harm: they are sent twice.
+    /// A pending one that is left out is not shown until a descendant of it is.
+    /// </remarks>
     public static IReadOnlyList<CommitId> With(IReadOnlyList<CommitId> heads, Commit commit) =>
     [
         .. heads.Where(head => !commit.Parents.Contains(head) && head != commit.Id).TakeLast(HeadsMax - 1), commit.Id,
@@ -228,6 +231,9 @@ internal sealed record WaitingRow(
         return new WaitingRow(row.Incarnation, position, row.Parent, row.Changes, sizeBytes);
     }
 }
+
+/// <summary>A commit that waits, and its row.</summary>
+internal readonly record struct WaitingCommit(Commit Commit, WaitingRow Row);
 
 /// <summary>An entry that could not be applied.</summary>
 /// <param name="Id">Its id.</param>

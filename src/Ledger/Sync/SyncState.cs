@@ -18,6 +18,9 @@ internal sealed class SyncState(LedgerServices services)
     /// <summary>How far the feed was taken in; null for nothing.</summary>
     public FeedAnchor? Anchor { get; set; }
 
+    /// <summary>Entries of this device that came back as nobody can open them, since the engine was started.</summary>
+    public long Garbled { get; set; }
+
     /// <summary>The entry whose fate is not known, or null.</summary>
     public Outgoing? Outgoing { get; set; }
 
@@ -60,6 +63,12 @@ internal sealed class SyncState(LedgerServices services)
         await using var lease = services.Store.BeginWrite();
         var self = SetNewName(lease);
         await lease.CommitAsync(Durability.Flushed, cancellationToken);
+        SetRenamed(self);
+    }
+
+    /// <summary>A record has another name for this device.</summary>
+    public void SetRenamed(SelfRow self)
+    {
         (Self, Outgoing) = (self, null);
         services.Device = self.Device;
     }
@@ -100,7 +109,8 @@ internal sealed class SyncState(LedgerServices services)
         services.Device = self.Device;
     }
 
-    private SelfRow SetNewName(IObjectWriter lease)
+    /// <summary>Puts another name for this device into a record, and that no entry is on its way.</summary>
+    public SelfRow SetNewName(IObjectWriter lease)
     {
         Span<byte> device = stackalloc byte[DeviceId.SizeBytes];
         services.Runtime.Random.Fill(device);

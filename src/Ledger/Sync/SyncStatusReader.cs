@@ -95,7 +95,7 @@ internal sealed class SyncStatusReader(SyncContext context, SyncState state)
             var row = QuarantineRow.Decode(value.Span);
             problems.Add(new SyncProblem(
                 row.Kind,
-                row.Kind == SyncProblemKind.Quarantined
+                row.Kind == SyncProblemKind.Quarantined && SyncRowKeys.ReadPosition(key.Span) != FeedPosition.Last
                     ? $"Entry {row.Id} at position {SyncRowKeys.ReadPosition(key.Span)} of device {row.Device} was " +
                         $"put aside. {row.Reason}"
                     : row.Reason));

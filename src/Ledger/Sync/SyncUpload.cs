@@ -1,6 +1,8 @@
+using Ledger.Objects;
 using Ledger.Pages;
 using Ledger.Pages.Merging;
 using Ledger.Pages.Rows;
+using Ledger.Runtime;
 
 namespace Ledger.Sync;
 
@@ -25,6 +27,10 @@ internal sealed class SyncUpload(SyncContext context, SyncState state, SyncHeads
     private readonly SortedDictionary<PageId, PageUpload> _pages = [];
     private readonly EntryComposer _composer = new(context, state);
     private readonly EntrySender _sender = new(context, state);
+
+    private readonly Backoff _resending = new(context.Runtime);
+    private long _garbled;
+    private PageId? _composed;
 
     // Appended during this connection: what breaks it off makes the fate unknown again.
     private EntryId _sent;
@@ -93,6 +99,7 @@ internal sealed class SyncUpload(SyncContext context, SyncState state, SyncHeads
         {
             Add(page);
             heads.Look(page);
+            download.Look(page);
         }
     }
 
@@ -148,56 +155,153 @@ internal sealed class SyncUpload(SyncContext context, SyncState state, SyncHeads
             return;
         }
 
+        if (state.Garbled == _garbled)
+        {
+            _resending.Reset();
+        }
+        else
+        {
+            // It goes again in another entry, ever more seldom to a cloud that garbles each.
+            _garbled = state.Garbled;
+            await context.Runtime.Delay(_resending.Next(), cancellationToken);
+        }
+
         var isBlocked = false;
         foreach (var (page, upload) in List())
         {
             var seen = upload.Version;
-            if (!await IsReadyAsync(page, upload, cancellationToken))
+            switch (upload.HasToWait(context.Runtime) ? null : await ComposeAsync(page, upload, cancellationToken))
             {
-                isBlocked = true;
-                continue;
-            }
-
-            using (await context.Turns.AcquireAsync(cancellationToken))
-            {
-                if (await _composer.ComposeAsync(page, upload.Refusals < RefusalsMax, cancellationToken) is not null)
-                {
+                case true:
+                    _composed = page;
                     return;
-                }
+                case false:
+                    Forget(page, seen);
+                    break;
+                default:
+                    isBlocked = true;
+                    break;
             }
-
-            Forget(page, seen);
         }
 
         await SyncLoop.WaitAsync(context, version, isBlocked ? LookInterval : null, cancellationToken);
     }
 
+    /// <summary>Composes the next entry of a page.</summary>
+    /// <returns>False when the cloud has everything; null when the page must wait.</returns>
+    private async Task<bool?> ComposeAsync(PageId page, PageUpload upload, CancellationToken cancellationToken)
+    {
+        var outcome = default(bool?);
+        LedgerException? failure = null;
+        try
+        {
+            if (await IsReadyAsync(page, upload, cancellationToken))
+            {
+                using var turn = await context.Turns.AcquireAsync(cancellationToken);
+                var isConditional = upload.Refusals < RefusalsMax;
+                outcome = await _composer.ComposeAsync(page, isConditional, cancellationToken) is not null;
+            }
+        }
+        catch (LedgerException exception) when (IsOfOnePage(exception))
+        {
+            failure = exception;
+        }
+
+        // That an entry could be composed says nothing yet: its values are read when it is sent.
+        if (failure is not null || outcome == false)
+        {
+            Note(upload, failure);
+        }
+
+        return outcome;
+    }
+
+    private static bool IsOfOnePage(LedgerException exception) =>
+        exception is CorruptObjectException or MissingObjectException or FormatTooNewException;
+
+    // What is damaged in one page holds up no other one.
+    private void Note(PageUpload upload, LedgerException? failure)
+    {
+        lock (_gate)
+        {
+            if (failure is null)
+            {
+                upload.Backoff = null;
+            }
+            else
+            {
+                upload.Backoff ??= new Backoff(context.Runtime);
+                (upload.FailedAt, upload.Delay) = (context.Runtime.Time.GetTimestamp(), upload.Backoff.Next());
+            }
+
+            if (_pages.Values.All(each => each.Backoff is null))
+            {
+                context.Report.SetFailure("pages", null);
+            }
+        }
+
+        if (failure is not null)
+        {
+            LogMessages.SyncFailed(context.Services.Logger, context.Ledger.Name, failure);
+            context.Report.SetFailure("pages", failure.Message);
+            context.Changed.Pulse();
+        }
+    }
+
     private async Task SendAsync(Outgoing outgoing, CancellationToken cancellationToken)
     {
         var connection = download.Connections;
-        var end = await _sender.SendAsync(outgoing, cancellationToken);
+        FeedPosition? end;
+        try
+        {
+            end = await _sender.SendAsync(outgoing, cancellationToken);
+        }
+        catch (LedgerException exception) when (IsOfOnePage(exception))
+        {
+            // A value that it names cannot be read: it was never appended, for blobs come first.
+            await _sender.DropAsync(outgoing, cancellationToken);
+            Note(UploadOf(outgoing.Row.Page), exception);
+            return;
+        }
+
         if (end is null)
         {
             (_sent, _sentIn) = (outgoing.Row.Id, connection);
         }
 
+        var upload = UploadOf(outgoing.Row.Page);
         lock (_gate)
         {
-            if (!_pages.TryGetValue(outgoing.Row.Page, out var upload))
-            {
-                // It was composed by an earlier life: there may be more.
-                _pages.Add(outgoing.Row.Page, upload = new PageUpload());
-            }
-
             (upload.Refusals, upload.NeededEnd) = end is { } moved ? (upload.Refusals + 1, moved) : (0, default);
+        }
+
+        if (end is null)
+        {
+            Note(upload, null);
         }
     }
 
+    private PageUpload UploadOf(PageId page)
+    {
+        lock (_gate)
+        {
+            if (!_pages.TryGetValue(page, out var upload))
+            {
+                // An entry of it was composed by an earlier life: there may be more.
+                _pages.Add(page, upload = new PageUpload());
+            }
+
+            return upload;
+        }
+    }
+
+    // Begins behind the page that was composed last: one that is written without end has no precedence.
     private List<(PageId Page, PageUpload Upload)> List()
     {
         lock (_gate)
         {
-            return [.. _pages.Select(pair => (pair.Key, pair.Value))];
+            var behind = _pages.Where(pair => _composed is { } last && pair.Key.CompareTo(last) > 0);
+            return [.. behind.Concat(_pages).Select(pair => (pair.Key, pair.Value)).DistinctBy(pair => pair.Key)];
         }
     }
 
@@ -249,5 +353,15 @@ internal sealed class SyncUpload(SyncContext context, SyncState state, SyncHeads
         public FeedPosition NeededEnd { get; set; }
 
         public long? BlockedSince { get; set; }
+
+        /// <summary>After a failure of this page alone; null when there was none.</summary>
+        public Backoff? Backoff { get; set; }
+
+        public long FailedAt { get; set; }
+
+        public TimeSpan Delay { get; set; }
+
+        public bool HasToWait(LedgerRuntime runtime) =>
+            Backoff is not null && runtime.Time.GetElapsedTime(FailedAt) < Delay;
     }
 }

@@ -1,0 +1,139 @@
+using Ledger.Commits;
+using Ledger.Conformance;
+using Ledger.Objects;
+using Ledger.Pages;
+using Ledger.Runtime;
+using Ledger.Sync;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+using static Ledger.Conformance.PageText;
+using static Ledger.Tests.Sync.MaliciousCloudTests;
+using static Ledger.Tests.Sync.SyncEngineTests;
+
+namespace Ledger.Tests.Sync;
+
+/// <summary>Engines on stores that refuse, and on stores that count.</summary>
+public sealed class SyncStoreTests
+{
+    private static readonly PageId OtherPage = new([.. Enumerable.Repeat((byte)7, PageId.SizeBytes)]);
+
+    [Theory]
+    [InlineData(2_000)]
+    [InlineData(1_000_000)]
+    public void A_damaged_value_of_one_page_holds_up_the_upload_of_no_other_page(int sizeBytes) => Run(
+        seed: 140, async (runtime, cloud) =>
+        {
+            var store = new RefusingObjectStore(new MemoryObjectStore());
+            await using var ledger = await OpenAsync(runtime, store, 1);
+            await using var bad = await ledger.GetPageAsync(PageId.Root);
+            await using var good = await ledger.GetPageAsync(OtherPage);
+            await bad.PutAsync("a", new string('x', sizeBytes));
+            await good.PutAsync("b", "2");
+            store.ReadRefusal = (kind, id) => kind is ObjectKind.Value or ObjectKind.ValueIndex
+                ? new CorruptObjectException("the test has damaged it", id)
+                : null;
+            await using var engine = await StartAsync(ledger, cloud);
+            await runtime.Delay(TimeSpan.FromSeconds(30), default);
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", cloud);
+            await second.SyncAsync();
+
+            await using var there = await second.OpenPageAsync(OtherPage);
+            Assert.Equal("b=2", await there.ShowAsync());
+            var status = await engine.GetStatusAsync(default);
+            Assert.Contains("damaged", status.Error, StringComparison.Ordinal);
+
+            store.ReadRefusal = null;
+            await engine.SyncNowAsync(default);
+            await second.SyncAsync();
+            await using var whole = await second.OpenPageAsync();
+            Assert.Equal(sizeBytes, (await whole.GetAsync("a"))!.Length);
+            Assert.Null((await engine.GetStatusAsync(default)).Error);
+        });
+
+    [Fact]
+    public void Many_commits_that_wait_are_applied_in_a_few_passes() => Run(seed: 141, async (runtime, cloud) =>
+    {
+        await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+        await PutAndSyncAsync(first, "a", "first");
+        await using (var page = await first.OpenPageAsync())
+        {
+            for (var number = 0; number < 400; number++)
+            {
+                await page.PutAsync("a", $"{number}");
+                await (await page.GetSnapshotAsync()).DisposeAsync();
+            }
+        }
+
+        await first.SyncAsync();
+        var count = (await first.Engine.GetStatusAsync(default)).EntriesSent;
+
+        // What is first in the feed comes last.
+        var kept = new List<FeedEntry>();
+        var liar = new TamperingCloud(cloud)
+        {
+            Tamper = item =>
+            {
+                kept.Add(item);
+                return kept.Count < count
+                    ? []
+                    : kept.Select((each, index) => each with { Entry = kept[(index + 1) % kept.Count].Entry });
+            },
+        };
+        var store = new CountingObjectStore(new MemoryObjectStore());
+        await using var ledger = await OpenAsync(runtime, store, 2);
+        await using var engine = await StartAsync(ledger, liar);
+        await engine.SyncNowAsync(default);
+
+        await using var there = await ledger.GetPageAsync(PageId.Root);
+        Assert.Equal("a=399", await there.ShowAsync());
+        Assert.Empty((await engine.GetStatusAsync(default)).Problems);
+        var waiting = SyncRowKeys.WaitingOf(PageId.Root);
+        Assert.InRange(store.Scans.Count(prefix => prefix.SequenceEqual(waiting)), 1, 5);
+    });
+
+    [Fact]
+    public void Of_very_many_entries_that_are_put_aside_the_first_are_kept_and_the_others_counted() => Run(
+        seed: 142, async (runtime, cloud) =>
+        {
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            foreach (var number in Enumerable.Range(0, 3))
+            {
+                await PutAndSyncAsync(first, $"{number}", "x");
+            }
+
+            var store = new MemoryObjectStore();
+            await using (var lease = store.BeginWrite())
+            {
+                for (var number = 1; number < SyncReport.ProblemsMax; number++)
+                {
+                    var row = new QuarantineRow(default, default, default, 0, SyncProblemKind.Quarantined, "Before.");
+                    lease.SetRow(SyncRowKeys.Quarantined(new FeedPosition(1_000 + number)), row.Encode());
+                }
+
+                await lease.CommitAsync(Durability.Flushed, default);
+            }
+
+            await using var ledger = await OpenAsync(runtime, store, 3);
+            var liar = new TamperingCloud(cloud) { Tamper = item => [Falsify(item, "altered")] };
+            await using var engine = await StartAsync(ledger, liar);
+            await engine.SyncNowAsync(default);
+
+            var rows = await store.ScanRowsAsync(SyncRowKeys.Quarantine, default).ToListAsync();
+            Assert.Equal(SyncReport.ProblemsMax + 1, rows.Count);
+            var rest = QuarantineRow.Decode(rows[^1].Value.Span);
+            Assert.Equal(2, rest.Sequence);
+            Assert.StartsWith("2 more entries", rest.Reason, StringComparison.Ordinal);
+        });
+
+    private static Task<LedgerStore> OpenAsync(LedgerRuntime runtime, IObjectStore store, int device)
+    {
+        var file = new RepositoryFile(1, new DeviceId((UInt128)device), SyncDevice.Secret);
+        return LedgerStore.OpenAsync(
+            runtime, store, file.SettingsOf("notes", 5),
+            new LedgerStoreOptions(file.Device, Durability.Flushed, 64 << 20, NullLogger.Instance),
+            default);
+    }
+
+    private static Task<SyncEngine> StartAsync(LedgerStore ledger, ICloudProvider cloud) => SyncEngine.StartAsync(
+        ledger, new SyncKeys(SyncDevice.Secret.Span, SyncDevice.Secret.Span, 0, "notes"), cloud, default);
+}
