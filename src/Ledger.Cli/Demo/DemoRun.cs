@@ -54,7 +54,7 @@ internal sealed class DemoRun(Output output, string directory)
             await _steps.RunAsync("close and open again", ReopenAsync, cancellationToken);
             await _steps.RunAsync("verify everything", VerifyAsync, cancellationToken);
             await new SyncDemo(_steps, directory).RunAsync(cancellationToken);
-            await new StreamDemo(_steps, Path.Combine(directory, "streams.db")).RunAsync(cancellationToken);
+            await new DaemonDemo(_steps, Path.Combine(directory, "daemon")).RunAsync(cancellationToken);
             var root = (await HeadAsync(cancellationToken)).Root.ToString();
             output.Result($"root {root}", json => json.WriteString("root", root));
         }

@@ -4,15 +4,14 @@ using System.Text.Json.Serialization;
 using Ledger.Codecs;
 using Ledger.Streams;
 using Ledger.Streams.Consumers;
-using Ledger.Streams.Sqlite;
 using Ledger.Streams.Typed;
 
 namespace Ledger.Cli.Demo;
 
 /// <summary>The steps of the demo that are about streams.</summary>
 /// <param name="steps">Runs them.</param>
-/// <param name="path">A database file that is not there yet.</param>
-internal sealed class StreamDemo(DemoSteps steps, string path)
+/// <param name="open">Opens the store, which is empty.</param>
+internal sealed class StreamDemo(DemoSteps steps, Func<CancellationToken, Task<IStreamStore>> open)
 {
     private const string Stream = "customer-7";
 
@@ -23,7 +22,7 @@ internal sealed class StreamDemo(DemoSteps steps, string path)
     /// <summary>Runs every step.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        await using var store = new SqliteStreamStore(new() { DataSource = path, Store = "orders" });
+        await using var store = await open(cancellationToken);
         await steps.RunAsync(
             "append orders of two schema versions", token => AppendAsync(store, token), cancellationToken);
         await steps.RunAsync("read them as one", token => ReadAsync(store, token), cancellationToken);
@@ -32,7 +31,7 @@ internal sealed class StreamDemo(DemoSteps steps, string path)
         await steps.RunAsync("consume them; one fails once", token => ConsumeAsync(store, token), cancellationToken);
     }
 
-    private static async Task<string> AppendAsync(SqliteStreamStore store, CancellationToken cancellationToken)
+    private static async Task<string> AppendAsync(IStreamStore store, CancellationToken cancellationToken)
     {
         var first = store.Stream(Stream, DemoJson.Default.OrderV1);
         var second = store.Stream(Stream, DemoJson.Default.OrderV2, Second);
@@ -47,7 +46,7 @@ internal sealed class StreamDemo(DemoSteps steps, string path)
         return "2 of version 1, 1 of version 2; sent again, the last was known";
     }
 
-    private static async Task<string> ReadAsync(SqliteStreamStore store, CancellationToken cancellationToken)
+    private static async Task<string> ReadAsync(IStreamStore store, CancellationToken cancellationToken)
     {
         var orders = await store.Stream(Stream, DemoJson.Default.OrderV2, Second)
             .ReadAsync(cancellationToken: cancellationToken)
@@ -58,7 +57,7 @@ internal sealed class StreamDemo(DemoSteps steps, string path)
         return string.Join(", ", orders);
     }
 
-    private static async Task<string> TagAsync(SqliteStreamStore store, CancellationToken cancellationToken)
+    private static async Task<string> TagAsync(IStreamStore store, CancellationToken cancellationToken)
     {
         var second = await store.ReadAsync(Stream, cancellationToken: cancellationToken)
             .ElementAtAsync(1, cancellationToken);
@@ -70,9 +69,9 @@ internal sealed class StreamDemo(DemoSteps steps, string path)
         return $"entry {paid.Id} of {await store.CountAsync(Stream, cancellationToken)} is tagged 'paid'";
     }
 
-    private async Task<string> FollowAsync(SqliteStreamStore store, CancellationToken cancellationToken)
+    private async Task<string> FollowAsync(IStreamStore store, CancellationToken cancellationToken)
     {
-        await using var other = new SqliteStreamStore(new() { DataSource = path, Store = "orders" });
+        await using var other = await open(cancellationToken);
         var seen = new List<string>();
         await foreach (var item in store.SubscribeAllAsync(cancellationToken: cancellationToken))
         {
@@ -96,7 +95,7 @@ internal sealed class StreamDemo(DemoSteps steps, string path)
         return $"saw {string.Join(", ", seen)}: of another stream, by another connection";
     }
 
-    private static async Task<string> ConsumeAsync(SqliteStreamStore store, CancellationToken cancellationToken)
+    private static async Task<string> ConsumeAsync(IStreamStore store, CancellationToken cancellationToken)
     {
         using var done = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var handled = new ConcurrentQueue<string>();
@@ -134,7 +133,7 @@ internal sealed class StreamDemo(DemoSteps steps, string path)
             order.Where(item => item != "4").SequenceEqual(["1", "2 failed", "2 again", "3"]),
             "a failure holds its own stream until it is repaired");
         DemoSteps.Check(order.Count(item => item == "4") == 1, "the other stream goes on");
-        var consumer = (await store.ListConsumersAsync(cancellationToken)).Single();
+        var consumer = (await store.ListConsumersAsync(cancellationToken)).Single(known => known.Name == "mailer");
         DemoSteps.Check(consumer is { Position.Value: 4, Pending: 0, Parked: [] }, "everything is done");
         return $"{string.Join(", ", order)}; '{consumer.Name}' has done all up to {consumer.Position}";
     }

@@ -108,7 +108,7 @@ internal static class ConfigurationTable
         },
         new("hooks[].name", ValueKind.Text, "", "What it is called; its progress is kept under this name."),
         new("hooks[].store", ValueKind.Text, "ledger_entries", "The store whose entries are posted."),
-        new("hooks[].url", ValueKind.Text, "", "Where to; https, or http to this machine."),
+        new("hooks[].url", ValueKind.Text, "", "Where to: http(s)://host/path, without a user."),
         new("hooks[].stream", ValueKind.Text, "", "The name of the only stream that is meant; \"\" for all."),
         new("hooks[].secret", ValueKind.Text, "", "What signs the posts.") { IsSecret = true },
         new("hooks[].second_secret", ValueKind.Text, "",

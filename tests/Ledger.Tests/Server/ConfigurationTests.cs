@@ -1,6 +1,7 @@
 using System.Runtime.Versioning;
 using System.Text.RegularExpressions;
 using Ledger.Server.Configuration;
+using Ledger.Tests.Tidy;
 using Microsoft.Extensions.Logging;
 using Xunit;
 
@@ -208,6 +209,23 @@ public sealed partial class ConfigurationTests : IDisposable
         var loaded = LoadedConfiguration.Load(Path.Combine(_directory, "config.yaml"), _environment);
 
         Assert.EndsWith("chmod 600 it.", Assert.Single(loaded.Warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_documentation_has_every_key_with_its_default_and_whether_a_reload_takes_it()
+    {
+        var text = File.ReadAllText(Path.Combine(SourceFile.RepositoryRoot, "docs", "daemon.md"));
+
+        Assert.All(ConfigurationTable.All, key =>
+        {
+            var line = text.Split('\n').SingleOrDefault(
+                line => line.StartsWith($"| `{key.Path}` | ", StringComparison.Ordinal));
+            var isReloadable = key.IsReloadable || key.Path.StartsWith("hooks[]", StringComparison.Ordinal);
+            Assert.True(line is not null, key.Path);
+            Assert.Contains(key.Default, line, StringComparison.Ordinal);
+            Assert.Equal((isReloadable, key.Path), (line.Split(" | ")[2].Trim() == "yes", key.Path));
+            Assert.EndsWith($"| {key.Meaning} |", line, StringComparison.Ordinal);
+        });
     }
 
     private LoadedConfiguration Load(string text)
