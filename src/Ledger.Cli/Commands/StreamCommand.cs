@@ -12,9 +12,10 @@ internal static class StreamCommand
     {
         var store = new StoreOptions(server);
         var group = new ExampleCommand(
-            "stream", "Work with streams: typed append-only logs in a database",
+            "stream", "Work with streams: append-only logs of the daemon, or with --db of a database",
+            "stream append 'hello' --stream user-123",
+            "stream read --stream user-123",
             "stream append 'hello' --db sqlite:app.db --stream user-123",
-            "stream read --db sqlite:app.db --stream user-123",
             "stream subscribe --all --db sqlite:app.db")
         {
             store.Database,

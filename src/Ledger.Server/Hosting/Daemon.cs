@@ -12,14 +12,16 @@ internal sealed class Daemon : IAsyncDisposable
 {
     private readonly WebApplication _application;
     private readonly DaemonParts _parts;
+    private readonly IReadOnlyList<Listener> _listeners;
     private readonly SemaphoreSlim _changing = new(1);
     private readonly TaskCompletionSource _stopAsked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _isStopped;
 
-    private Daemon(WebApplication application, DaemonParts parts)
+    private Daemon(WebApplication application, DaemonParts parts, IReadOnlyList<Listener> listeners)
     {
         _application = application;
         _parts = parts;
+        _listeners = listeners;
     }
 
     /// <summary>What it works with now.</summary>
@@ -57,11 +59,11 @@ internal sealed class Daemon : IAsyncDisposable
         {
             await parts.OpenAsync(cancellationToken);
             application = ServerSetup.Build(parts, listeners);
-            var daemon = new Daemon(application, parts);
+            var daemon = new Daemon(application, parts, listeners);
             var requests = new RequestPipeline(parts, daemon);
             application.Run(requests.HandleAsync);
             await application.StartAsync(cancellationToken);
-            daemon.Announce(listeners);
+            daemon.Announce();
             application = null;
             parts = null;
             return daemon;
@@ -91,7 +93,13 @@ internal sealed class Daemon : IAsyncDisposable
         await _changing.WaitAsync();
         try
         {
-            return await _parts.ReloadAsync();
+            var changed = await _parts.ReloadAsync();
+            foreach (var listener in _listeners)
+            {
+                ServerSetup.Restrict(listener, State);
+            }
+
+            return changed;
         }
         catch (ConfigurationException error)
         {
@@ -143,7 +151,7 @@ internal sealed class Daemon : IAsyncDisposable
         _changing.Dispose();
     }
 
-    private void Announce(IReadOnlyList<Listener> listeners)
+    private void Announce()
     {
         var logger = _parts.Logger;
         foreach (var warning in State.Warnings())
@@ -151,7 +159,7 @@ internal sealed class Daemon : IAsyncDisposable
             DaemonEvents.ConfigurationWarning(logger, warning);
         }
 
-        foreach (var listener in listeners)
+        foreach (var listener in _listeners)
         {
             ServerSetup.Restrict(listener, State);
         }

@@ -45,13 +45,21 @@ internal sealed class RateLimits : IDisposable
             return true;
         }
 
-        using var lease = _calls.AttemptAcquire(identity?.Name ?? "");
-        if (!lease.IsAcquired)
+        try
         {
-            lease.TryGetMetadata(MetadataName.RetryAfter, out retryAfter);
-        }
+            using var lease = _calls.AttemptAcquire(identity?.Name ?? "");
+            if (!lease.IsAcquired)
+            {
+                lease.TryGetMetadata(MetadataName.RetryAfter, out retryAfter);
+            }
 
-        return lease.IsAcquired;
+            return lease.IsAcquired;
+        }
+        catch (ObjectDisposedException)
+        {
+            // A reload came between: this call belongs to the old limits, which are over.
+            return true;
+        }
     }
 
     /// <inheritdoc/>

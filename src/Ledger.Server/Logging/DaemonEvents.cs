@@ -37,8 +37,4 @@ internal static partial class DaemonEvents
 
     [LoggerMessage(30, LogLevel.Error, "A call to {Method} failed.")]
     public static partial void CallFailed(ILogger logger, Exception error, string method);
-
-    [LoggerMessage(40, LogLevel.Debug, "{Method} for {Identity}: {Status} in {Milliseconds:0.0} ms.")]
-    public static partial void Called(
-        ILogger logger, string method, string identity, int status, double milliseconds);
 }
