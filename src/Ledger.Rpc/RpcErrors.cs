@@ -61,24 +61,24 @@ internal static class RpcErrors
     /// <param name="isChange">Whether it was asked for a change, which may have been made unheard.</param>
     public static Exception ToLocal(RpcException error, string store, bool isChange = false) =>
         error.Detail?.Kind switch
-    {
-        "entry_not_found" => new EntryNotFoundException(error.Detail.Stream, Id(error.Detail.Id)),
-        "stream_not_found" => new StreamNotFoundException(store, error.Detail.Stream),
-        "stream_exists" => new StreamExistsException(store, error.Detail.Stream),
-        "stream_conflict" => new StreamConflictException(
-            error.Detail.Stream, End(error.Detail.ExpectedEnd), Id(error.Detail.Id)),
-        "lease_lost" => new LeaseLostException(
-            error.Detail.Consumer, error.Detail.Epoch, error.Detail.CurrentEpoch),
-        "not_supported" => new NotSupportedByStoreException(store, WireEntries.ToFlag(error.Detail.Capability)),
-        "store_unavailable" => new StoreUnavailableException(
-            Enum.TryParse<StoreUnavailableReason>(error.Detail.Reason, out var reason)
-                ? reason : StoreUnavailableReason.Unreachable,
-            error.Message, error),
-        "outcome_unknown" => new OutcomeUnknownException(error.Message, error),
-        _ when isChange && (error.IsUnsure || error.Code == RpcCode.DeadlineExceeded) =>
-            new OutcomeUnknownException($"{error.Message} The change may have been made or not.", error),
-        _ => OfCode(error),
-    };
+        {
+            "entry_not_found" => new EntryNotFoundException(error.Detail.Stream, Id(error.Detail.Id)),
+            "stream_not_found" => new StreamNotFoundException(store, error.Detail.Stream),
+            "stream_exists" => new StreamExistsException(store, error.Detail.Stream),
+            "stream_conflict" => new StreamConflictException(
+                error.Detail.Stream, End(error.Detail.ExpectedEnd), Id(error.Detail.Id)),
+            "lease_lost" => new LeaseLostException(
+                error.Detail.Consumer, error.Detail.Epoch, error.Detail.CurrentEpoch),
+            "not_supported" => new NotSupportedByStoreException(store, WireEntries.ToFlag(error.Detail.Capability)),
+            "store_unavailable" => new StoreUnavailableException(
+                Enum.TryParse<StoreUnavailableReason>(error.Detail.Reason, out var reason)
+                    ? reason : StoreUnavailableReason.Unreachable,
+                error.Message, error),
+            "outcome_unknown" => new OutcomeUnknownException(error.Message, error),
+            _ when isChange && (error.IsUnsure || error.Code == RpcCode.DeadlineExceeded) =>
+                new OutcomeUnknownException($"{error.Message} The change may have been made or not.", error),
+            _ => OfCode(error),
+        };
 
     /// <summary>The code of HTTP for a code of gRPC.</summary>
     public static int HttpStatusOf(RpcCode code) => code switch
