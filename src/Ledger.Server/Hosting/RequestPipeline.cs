@@ -142,7 +142,7 @@ internal sealed class RequestPipeline
         }
         else
         {
-            await _gateway.HandleAsync(context, identity.Identity);
+            await HttpTelemetry.TraceAsync(context, () => _gateway.HandleAsync(context, identity.Identity));
         }
     }
 
