@@ -26,6 +26,13 @@ fi
 # PostgreSQL for its suites: one cluster for the whole run, ended with it.
 tests/postgres.sh install
 
+# Node.js for the gRPC client that is not ours.
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    if [ "$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi
+    $sudo apt-get update -q >&2
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends nodejs npm >&2
+fi
+
 # Build servers that outlive the script would keep a CI job open.
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_USE_MSBUILD_SERVER=0
 if [ "$nightly" = 1 ]; then
@@ -77,7 +84,7 @@ export LEDGER_POSTGRES
 
 step restore dotnet restore Ledger.slnx --locked-mode -v quiet
 step build dotnet build Ledger.slnx -c Release --no-restore -v quiet -p:UseSharedCompilation=false
-# Style is checked by the build, which makes a fault of it an error; this looks at spaces, line ends and imports.
+# Style is checked by the build, which makes a fault of it an error; this looks at spaces and line ends.
 step format dotnet format whitespace Ledger.slnx --no-restore --verify-no-changes
 suite tests/Ledger.Tests
 # Once more on the system's own SQLite, where it is newer than the one that comes with the package.
