@@ -20,6 +20,9 @@ internal sealed class TamperingCloud(ICloudProvider inner) : ICloudProvider
     /// <summary>Called after each append that was done; what it throws comes out of the call.</summary>
     public Action<IReadOnlyList<CloudEntry>>? Appended { get; set; }
 
+    /// <summary>Called before each blob is put; what it throws comes out of the call.</summary>
+    public Action<BlobName>? Putting { get; set; }
+
     /// <summary>Calls that wait for an answer: connecting, appending, putting, getting, asking.</summary>
     public int RoundTrips { get; private set; }
 
@@ -66,6 +69,7 @@ internal sealed class TamperingCloud(ICloudProvider inner) : ICloudProvider
 
     public ValueTask PutBlobAsync(BlobName name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
+        Putting?.Invoke(name);
         Count(BlobName.SizeBytes + content.Length);
         Sent.Add(content);
         return inner.PutBlobAsync(name, content, cancellationToken);

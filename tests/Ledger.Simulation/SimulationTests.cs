@@ -12,12 +12,24 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [Fact]
     public void Every_seed_keeps_every_promise()
     {
-        var seeds = IsNightly ? "20000" : "120";
+        var seeds = IsNightly ? "20000" : "200";
 
         var (exitCode, text) = Simulate("--seeds", seeds, "--ops", IsNightly ? "2000" : "1000");
 
         output.WriteLine(text);
         Assert.True(exitCode == 0, text);
+    }
+
+    /// <summary>A simulator that finds nothing proves nothing.</summary>
+    [Theory]
+    [InlineData("SkipFlush")]
+    [InlineData("SyncReuseNonce")]
+    [InlineData("SyncEntryBeforeBlobs")]
+    public void A_planted_fault_is_found(string fault)
+    {
+        var (exitCode, text) = Simulate("--seeds", "12", "--ops", "600", "--bug", fault);
+
+        Assert.True(exitCode == 1 && text.Contains("FAILED seed", StringComparison.Ordinal), text);
     }
 
     private static (int ExitCode, string Text) Simulate(params string[] arguments)

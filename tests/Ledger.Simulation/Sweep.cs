@@ -33,16 +33,24 @@ internal sealed class Sweep(ulong from, int seeds, int operations, PlantedBugs b
         Array.ForEach(workers, worker => worker.Join());
     }
 
+    /// <summary>Runs one. Each marks its flow, and marks would add up in the flow of their thread.</summary>
+    public static RunResult Execute(RunOptions options)
+    {
+        RunResult? result = null;
+        ExecutionContext.Run(ExecutionContext.Capture()!, _ => result = Workload.Run.Execute(options), null);
+        return result!;
+    }
+
     private void Work()
     {
         while (Interlocked.Increment(ref _next) is var number && number <= seeds)
         {
             var options = RunOptions.Draw(from + (ulong)number - 1, operations) with { Bugs = bug };
-            var result = Workload.Run.Execute(options);
+            var result = Execute(options);
             var isDouble = number % 100 == 1;
             if (isDouble && result.Problem is null)
             {
-                var again = Workload.Run.Execute(options);
+                var again = Execute(options);
                 if (again.TraceHash != result.TraceHash || again.Steps != result.Steps)
                 {
                     result = result with

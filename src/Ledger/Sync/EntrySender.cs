@@ -16,9 +16,16 @@ internal sealed class EntrySender(SyncContext context, SyncState state)
     /// That it is in the feed is noted when it comes back through the feed, together with the anchor behind it: so what
     /// counts as uploaded is never more than what the anchor vouches for, also when the cloud is rolled back.
     /// </remarks>
+    /// <param name="outgoing">The entry.</param>
+    /// <param name="isKnown">
+    /// Asked before each call: whether this is still the cloud that was looked at. One that lost what was taken in must
+    /// not be sent anything before the user has decided.
+    /// </param>
+    /// <param name="cancellationToken">Leaves its fate unknown.</param>
     /// <returns>Null when the cloud has it; otherwise it was dropped: the page's part of the feed ends here.</returns>
     /// <exception cref="CloudUnavailableException">Its fate is not known, or nothing was done.</exception>
-    public async ValueTask<FeedPosition?> SendAsync(Outgoing outgoing, CancellationToken cancellationToken)
+    public async ValueTask<FeedPosition?> SendAsync(
+        Outgoing outgoing, Func<bool> isKnown, CancellationToken cancellationToken)
     {
         var blobs = outgoing.Blobs ?? await FindBlobsAsync(outgoing, cancellationToken);
         if (blobs is null)
@@ -31,17 +38,18 @@ internal sealed class EntrySender(SyncContext context, SyncState state)
         var isLate = context.Has(PlantedBugs.SyncEntryBeforeBlobs);
         if (!isLate)
         {
-            await PutBlobsAsync(blobs, cancellationToken);
+            await PutBlobsAsync(outgoing, blobs, isKnown, cancellationToken);
         }
 
         try
         {
+            ThrowUnless(isKnown, outgoing);
             await context.Cloud.AppendAsync(
                 context.Keys.Ledger, outgoing.Row.PageName, [outgoing.Entry], outgoing.Row.ExpectedEnd,
                 cancellationToken);
             if (isLate)
             {
-                await PutBlobsAsync(blobs, cancellationToken);
+                await PutBlobsAsync(outgoing, blobs, isKnown, cancellationToken);
             }
 
             return null;
@@ -93,7 +101,18 @@ internal sealed class EntrySender(SyncContext context, SyncState state)
         state.Outgoing = null;
     }
 
-    private async ValueTask PutBlobsAsync(IReadOnlyList<OutgoingBlob> blobs, CancellationToken cancellationToken)
+    private static void ThrowUnless(Func<bool> isKnown, Outgoing outgoing)
+    {
+        if (!isKnown())
+        {
+            throw new CloudUnavailableException(
+                CloudProblem.Unreachable,
+                $"The connection to the cloud ended while entry {outgoing.Row.Id} was being sent.");
+        }
+    }
+
+    private async ValueTask PutBlobsAsync(
+        Outgoing outgoing, IReadOnlyList<OutgoingBlob> blobs, Func<bool> isKnown, CancellationToken cancellationToken)
     {
         foreach (var part in blobs.Where(blob => blob.Piece is null).Chunk(NamesMax))
         {
@@ -104,6 +123,7 @@ internal sealed class EntrySender(SyncContext context, SyncState state)
                 if (!found[index] && await context.Store.ReadAsync(kind, id, cancellationToken) is { } content)
                 {
                     var blob = BlobSeal.Seal(context.Keys, name, content.Span);
+                    ThrowUnless(isKnown, outgoing);
                     await context.Cloud.PutBlobAsync(name, blob, cancellationToken);
                 }
             }
@@ -113,6 +133,7 @@ internal sealed class EntrySender(SyncContext context, SyncState state)
         {
             if (blob.Piece is { } piece)
             {
+                ThrowUnless(isKnown, outgoing);
                 await context.Cloud.PutBlobAsync(blob.Name, piece, cancellationToken);
             }
         }

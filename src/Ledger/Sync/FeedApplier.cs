@@ -16,6 +16,10 @@ namespace Ledger.Sync;
 internal sealed class FeedApplier(SyncContext context, SyncState state, PendingTrees holds)
 {
     private readonly CatalogApplier _pages = new(context);
+    private readonly LateEntries _late = new(context);
+
+    /// <summary>Entries that came before the record of their page.</summary>
+    public LateEntries Late => _late;
 
     // Pages of which something that waits may be applied now.
     private readonly Lock _gate = new();
@@ -113,6 +117,7 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
     /// <summary>Applies, in turns, all that was waiting when the ledger was opened.</summary>
     public async Task LoadAsync(CancellationToken cancellationToken)
     {
+        await _late.LoadAsync(cancellationToken);
         var pages = new SortedSet<PageId>();
         await foreach (var (key, value) in context.Store.ScanRowsAsync(SyncRowKeys.Waiting, cancellationToken))
         {
@@ -202,6 +207,39 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
         return next;
     }
 
+    /// <summary>
+    /// Takes in entries that were put aside because their page was not known, in a turn; what cannot be applied stays
+    /// aside.
+    /// </summary>
+    /// <param name="page">The page that they are of.</param>
+    /// <param name="run">Ascending by position.</param>
+    /// <param name="cancellationToken">Leaves everything as it was.</param>
+    public async Task ApplyLateAsync(
+        PageId page, IReadOnlyList<OpenedEntry> run, CancellationToken cancellationToken)
+    {
+        await using var lease = context.Store.BeginWrite();
+        await _pages.DeleteEarlierAsync(page, run, lease, cancellationToken);
+        using var taken = await PageIntake.BeginAsync(context, lease, page, cancellationToken);
+        foreach (var entry in run)
+        {
+            lease.DeleteRow(SyncRowKeys.Quarantined(entry.Entry.Position));
+            var problem = entry.Problem ?? await ApplyAsync(entry, taken, lease, cancellationToken);
+            taken.Passed(entry.Entry.Position);
+            if (problem is not null)
+            {
+                Quarantine(entry, problem, lease);
+            }
+        }
+
+        taken.SetRows();
+        await lease.CommitAsync(Durability.Buffered, cancellationToken);
+        taken.Show(holds);
+        lock (_gate)
+        {
+            _looked.Add(page);
+        }
+    }
+
     // A planted fault: everything here counts as uploaded.
     private async ValueTask<IReadOnlyList<CommitId>> BugHeadsAsync(
         Outgoing outgoing, CancellationToken cancellationToken)
@@ -243,7 +281,8 @@ internal sealed class FeedApplier(SyncContext context, SyncState state, PendingT
 
         if (taken is null)
         {
-            return "No record of the catalog has told which page this entry is of.";
+            _late.Add(entry.Entry.Page);
+            return LateEntries.Reason;
         }
 
         try

@@ -150,6 +150,8 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
             _isReading = true;
         }
 
+        await TakeLateAsync(connection.Incarnation, cancellationToken);
+
         // What was broken off before.
         await applier.ApplyWaitingAsync(heads.Add, cancellationToken);
 
@@ -160,6 +162,7 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
             {
                 case CloudEvent.Entries entries:
                     await TakeAsync(connection.Incarnation, entries.Items, cancellationToken);
+                    await TakeLateAsync(connection.Incarnation, cancellationToken);
                     Succeeded(backoff);
                     context.Changed.Pulse();
                     break;
@@ -245,6 +248,66 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
         {
             context.Report.Block = default;
         }
+    }
+
+    /// <summary>Reads entries again that came before the record of their page.</summary>
+    private async Task TakeLateAsync(CloudIncarnation incarnation, CancellationToken cancellationToken)
+    {
+        while (await applier.Late.TakeAsync(cancellationToken) is var (name, page, positions))
+        {
+            var isRead = false;
+            try
+            {
+                var run = await ReadAgainAsync(incarnation, name, positions, cancellationToken);
+                isRead = true;
+                using (await context.Turns.AcquireAsync(cancellationToken))
+                {
+                    await applier.ApplyLateAsync(page, run, CancellationToken.None);
+                    heads.Add(page);
+                }
+
+                await applier.ApplyWaitingAsync(heads.Add, cancellationToken);
+            }
+            finally
+            {
+                if (!isRead)
+                {
+                    applier.Late.Add(name);
+                }
+            }
+        }
+    }
+
+    private async Task<List<OpenedEntry>> ReadAgainAsync(
+        CloudIncarnation incarnation, PageName name, SortedSet<FeedPosition> positions,
+        CancellationToken cancellationToken)
+    {
+        var run = new List<OpenedEntry>();
+        if (positions.Count == 0)
+        {
+            return run;
+        }
+
+        var cursor = new FeedCursor(context.Keys.Ledger, new FeedPosition(positions.Min.Value - 1));
+        await using var connection = await context.Cloud.ConnectAsync(
+            state.Self.Device, [cursor], new HashSet<PageName> { name }, cancellationToken);
+        if (connection.Incarnation != incarnation)
+        {
+            throw new CloudUnavailableException(
+                CloudProblem.Unreachable, "The cloud became another one while entries were read again.");
+        }
+
+        while (run.Count < positions.Count &&
+            await connection.ReadAsync(cancellationToken) is CloudEvent.Entries entries)
+        {
+            foreach (var item in entries.Items.Where(item => positions.Contains(item.Position) && item.Page == name)
+                .OrderBy(item => item.Position))
+            {
+                run.Add(await _opener.OpenAsync(item, cancellationToken));
+            }
+        }
+
+        return run;
     }
 
     private async Task TakeAsync(

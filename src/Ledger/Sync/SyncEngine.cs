@@ -40,6 +40,9 @@ internal sealed class SyncEngine : IAsyncDisposable
     /// </summary>
     public bool IsIdle => _download.IsCaughtUp && !_heads.IsBusy && !_upload.IsBusy;
 
+    /// <summary>Why nothing moves until the user decides.</summary>
+    public SyncBlock Block => _context.Report.Block.Block;
+
     /// <summary>Begins to synchronise a ledger.</summary>
     /// <param name="ledger">Open for writing; disposed after the engine.</param>
     /// <param name="keys">The ledger's.</param>

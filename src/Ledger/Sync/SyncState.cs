@@ -98,9 +98,10 @@ internal sealed class SyncState(LedgerServices services)
 
             // Of a life that has ended here the cloud is still to be told.
             var isEnded = row.IsInCloud && page?.Incarnation > row.Incarnation;
-            lease.SetRow(
-                key,
-                (SyncPageRow.New(row.Incarnation) with { IsAnnounced = isEnded, Pending = row.Pending }).Encode());
+            var next = page is { IsDeleted: true } deleted
+                ? SyncPageRow.New(deleted.Incarnation - 1) with { IsAnnounced = true }
+                : SyncPageRow.New(row.Incarnation) with { IsAnnounced = isEnded, Pending = row.Pending };
+            lease.SetRow(key, next.Encode());
         }
 
         await lease.CommitAsync(Durability.Flushed, cancellationToken);

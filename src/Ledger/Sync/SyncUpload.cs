@@ -254,7 +254,8 @@ internal sealed class SyncUpload(SyncContext context, SyncState state, SyncHeads
         FeedPosition? end;
         try
         {
-            end = await _sender.SendAsync(outgoing, cancellationToken);
+            end = await _sender.SendAsync(
+                outgoing, () => download.IsReading && download.Connections == connection, cancellationToken);
         }
         catch (LedgerException exception) when (IsOfOnePage(exception))
         {

@@ -102,6 +102,8 @@ internal sealed class CommitModel
         return joined.ToImmutable();
     }
 
+    public override string ToString() => $"commit {Id} ({Timestamp.Value:x}, generation {Generation})";
+
     private static long IdIn(ImmutableSortedDictionary<int, Writer> writers, int key) =>
         writers.TryGetValue(key, out var writer) ? writer.Id : 0;
 

@@ -22,6 +22,8 @@ internal sealed class PageModel
     private readonly Dictionary<string, int> _keyNumbers = new(StringComparer.Ordinal);
     private readonly byte[][] _keys;
 
+    private bool _hasAuthoredMerges;
+
     // By key, -1 for clears: when the last delete ended that anybody asked for.
     private readonly Dictionary<int, List<Write>> _deletes = [];
     private readonly List<Write> _puts = [];
@@ -188,14 +190,17 @@ internal sealed class PageModel
                 var other = _run.Find(winner)!;
 
                 // A put that was deleted before its journal was folded is in no commit, and hides nothing elsewhere.
-                if (other.Device == write.Device && other.Ended < write.Begun && !IsDeleted(write))
+                if (_run.DecidesByDevice && other.Device == write.Device && other.Ended < write.Begun &&
+                    !IsDeleted(write))
                 {
                     throw new ViolationException("R15", $"{where}: {write} lost to the older {other}.");
                 }
 
-                if (write.Replaced == winner)
+                if (write.Replaced == winner && DecidesWhatWasReplaced(write, other))
                 {
-                    throw new ViolationException("R15", $"{where}: {write} lost to {other}, which it replaced.");
+                    throw new ViolationException(
+                        "R15", $"{where}: {write}{PlacesOf(write)} lost to {other}{PlacesOf(other)}, which it " +
+                        "replaced.");
                 }
             }
         }
@@ -252,6 +257,7 @@ internal sealed class PageModel
             foreach (var delete in deletes)
             {
                 if (delete.State == WriteState.Acknowledged && delete.Ended < before && delete.Replaced == winner &&
+                    DecidesWhatWasReplaced(delete, _run.Find(winner)!) &&
                     (device < 0 || delete.Device == device))
                 {
                     throw new ViolationException(
@@ -260,6 +266,15 @@ internal sealed class PageModel
             }
         }
     }
+
+    // A merge that somebody asked for has written what it took, also what was replaced on a head that it did not know.
+    private bool DecidesWhatWasReplaced(Write write, Write replaced) =>
+        !_hasAuthoredMerges && (_run.DecidesByDevice || replaced.Device != write.Device);
+
+    /// <summary>The commits that have a write, for a message.</summary>
+    private string PlacesOf(Write write) => string.Concat(_commits.Values
+        .Where(commit => commit.Writes.Any(pair => pair.Value == write.Id))
+        .Select(commit => $", in {commit} of {string.Join(" and ", commit.Parents)}"));
 
     private static byte[] ObjectIdOf(byte[] value)
     {
@@ -313,6 +328,7 @@ internal sealed class PageModel
 
         var device = commit.Author is { } author ? _run.DeviceOf(author.Device) : -1;
         CheckWhole(commit, device, writes);
+        _hasAuthoredMerges |= device >= 0 && commit.Parents.Count > 1;
         if (device < 0 && commit.Parents.Count > 1)
         {
             // Devices that merge the same heads make the same commit.

@@ -24,6 +24,7 @@ internal sealed class RunModel
 {
     private readonly List<Write?> _writes = [null];
     private readonly Dictionary<DeviceId, int> _devices = [];
+    private readonly Dictionary<int, DeviceId> _names = [];
     private readonly Dictionary<ObjectId, Write> _objects = [];
     private long _events;
     private long _transactions;
@@ -34,11 +35,32 @@ internal sealed class RunModel
     /// <summary>True when a key's newest writer decides every merge.</summary>
     public bool WritersDecide => Policy is PolicyKind.LastOneWins or PolicyKind.None;
 
+    /// <summary>True when of two writes of one device the later one always wins.</summary>
+    /// <remarks>
+    /// Writes on two heads are compared by their commits, and a journal's commit has the time of its last write. Where
+    /// the disk is slow, heads live long enough for an earlier write to be in the later commit.
+    /// </remarks>
+    public bool DecidesByDevice { get; init; }
+
     /// <summary>Counts an event: later ones have greater numbers.</summary>
     public long Tick() => ++_events;
 
     /// <summary>A device told its id.</summary>
-    public void Know(DeviceId device, int number) => _devices[device] = number;
+    /// <returns>The one that it had before; null for none, or the same.</returns>
+    public DeviceId? Know(DeviceId device, int number)
+    {
+        if (_names.TryGetValue(number, out var before) && before == device)
+        {
+            return null;
+        }
+
+        _devices[device] = number;
+        _names[number] = device;
+        return before == default ? null : before;
+    }
+
+    /// <summary>Whether an id is, or was, that of a device.</summary>
+    public bool IsOf(DeviceId device, int number) => _devices.TryGetValue(device, out var known) && known == number;
 
     /// <summary>The number of the device with an id.</summary>
     public int DeviceOf(DeviceId device) => _devices.TryGetValue(device, out var number)
@@ -100,6 +122,18 @@ internal sealed class RunModel
             if (write.IsFragile && write.Ended < begun)
             {
                 write.IsFragile = false;
+            }
+        }
+    }
+
+    /// <summary>A device is what it was at a moment: what it did since is elsewhere, or nowhere.</summary>
+    public void Restored(int device, long moment)
+    {
+        foreach (var write in Of(device))
+        {
+            if (write.Ended > moment && write.State != WriteState.Refused)
+            {
+                (write.State, write.Ended, write.IsFragile) = (WriteState.Unknown, long.MaxValue, false);
             }
         }
     }

@@ -1,6 +1,7 @@
 using Ledger.Commits;
 using Ledger.Simulation.Worlds;
 using Ledger.Sync;
+using Ledger.Trees;
 
 namespace Ledger.Simulation.Model;
 
@@ -38,6 +39,23 @@ internal sealed class SealedEntries
             }
         }
     }
+
+    /// <summary>Whether the cloud has taken entries of a device.</summary>
+    public bool HasAccepted(DeviceId device) => _bySequence.ContainsKey((device, 0));
+
+    /// <summary>The values that a batch names, without those of batches in pieces.</summary>
+    public static IEnumerable<EntryValue> ListObjects(SyncKeys keys, PageName page, CloudEntry entry)
+    {
+        var (header, content) = EntrySeal.Open(keys, page, entry);
+        return header.Kind == EntryKind.Batch
+            ? new BatchReader(entry.Device).Read(content).OfType<BatchItem.Changes>()
+                .SelectMany(changes => changes.Items)
+                .Where(change => change.Value is { IsInline: false }).Select(change => change.Value!.Value)
+            : [];
+    }
+
+    /// <summary>The cloud has lost entries, whose numbers may be given again.</summary>
+    public void Lose() => _bySequence.Clear();
 
     /// <summary>Notes that the cloud has entries. One that was refused for good may be followed by another.</summary>
     public void Accept(IReadOnlyList<CloudEntry> entries)

@@ -132,7 +132,7 @@ internal sealed partial class Actor(Session session, PageModel page)
         var own = _own.GetValueOrDefault(key);
         var value = await _page.GetAsync(page.KeyBytes(key));
         var seen = value is { } bytes ? page.Identify(key, bytes.Span, Where) : null;
-        if (own is not null && seen is not null && _run.Model.Policy == PolicyKind.LastOneWins &&
+        if (own is not null && seen is not null && _run.Model.DecidesByDevice &&
             seen.Device == Device && seen.Ended < own.Begun)
         {
             throw new ViolationException("R8", $"{Where}: a connection that made {own} sees the older {seen}.");

@@ -98,6 +98,21 @@ internal static class Checks
             await PageAsync(session, page, connection, "at the end", isEverything: true);
         }
 
+        if (session.Run.Options.Recreates)
+        {
+            session.Run.Compare(await new ShortLivedPage(session).ShowAsync());
+        }
+
+        await session.CheckProblemsAsync();
+
+        // All have the same heads: each reads every page, and one of them, or each, every object and row.
+        var isVerified = session.Run.Options.VerifiesAll ||
+            session.Device.Number == (int)(session.Run.Options.Seed % (ulong)session.Run.Devices.Count);
+        if (!isVerified)
+        {
+            return;
+        }
+
         var report = await session.Repository.VerifyAsync();
         if (report.Problems.Count > 0)
         {

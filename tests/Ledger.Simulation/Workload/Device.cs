@@ -10,10 +10,13 @@ internal sealed class Device
     private readonly Run _run;
     private Session? _session;
     private bool _isPowerLost;
+    private FaultyFileSystem? _backup;
+    private long _backupMoment;
 
     public Device(Run run, int number)
     {
         (_run, Number) = (run, number);
+        Given = new Given(run, number);
         Disk = new FaultyFileSystem(run.Random.Next());
         Disk.CreateDirectory("/disk");
         Disk.MakeDurable();
@@ -23,6 +26,9 @@ internal sealed class Device
 
     /// <summary>The disk; another one after each crash.</summary>
     public FaultyFileSystem Disk { get; private set; }
+
+    /// <summary>What it was given of the feed.</summary>
+    public Given Given { get; }
 
     /// <summary>How wrong the clock is.</summary>
     public TimeSpan ClockOffset { get; set; }
@@ -61,10 +67,11 @@ internal sealed class Device
         Disk.Faults.WriteFailureProbability = 0;
     }
 
-    /// <summary>The life ends in an orderly way, and the next one begins on the same disk.</summary>
-    public void Restart()
+    /// <summary>The program ends, and the next one begins on the same disk.</summary>
+    /// <param name="isClosed">It has closed everything. Otherwise its machine may fail with it.</param>
+    public void Restart(bool isClosed)
     {
-        _isPowerLost = false;
+        _isPowerLost = !isClosed && !_run.IsHealing && _run.Random.NextDouble() < _run.Options.PowerLosses / 2;
         Life!.Kill();
     }
 
@@ -95,7 +102,7 @@ internal sealed class Device
         if (random.NextDouble() < options.DiskFaults)
         {
             var at = Disk.Faults.OperationCount + 1 + random.Next(400);
-            switch (random.Next(3))
+            switch (random.Next(4))
             {
                 case 0:
                     Disk.Faults.FillAt(at, evenWhereReserved: random.Next(2) == 0);
@@ -103,10 +110,31 @@ internal sealed class Device
                 case 1:
                     Disk.Faults.FailAt(at);
                     break;
+                case 2:
+                    Disk.Faults.FlushFailureProbability = 0.01;
+                    break;
                 default:
                     Disk.Faults.FailReadAt(Disk.Faults.ReadCount + 1 + random.Next(400));
                     break;
             }
+        }
+    }
+
+    private void KeepOrRestoreBackup(Random random)
+    {
+        if (_backup is null)
+        {
+            if (random.Next(2) == 0)
+            {
+                (_backup, _backupMoment) = (Disk.CrashImage(CrashLoss.KeepAll, random.Next()), _run.Model.Tick());
+            }
+        }
+        else if (random.Next(2) == 0)
+        {
+            Disk = _backup.CrashImage(CrashLoss.KeepAll, random.Next());
+            _backup = null;
+            _run.Model.Restored(Number, _backupMoment);
+            _run.Say($"device {Number}: its backup is restored");
         }
     }
 
@@ -118,7 +146,7 @@ internal sealed class Device
         }
 
         _run.Deaths++;
-        _session?.Link.Close();
+        _session?.Link?.Close();
         var random = _run.Random;
         var isPowerLost = _isPowerLost;
         var loss = isPowerLost
@@ -140,6 +168,11 @@ internal sealed class Device
 
         _run.Model.Died(Number, isPowerLost);
         Disk = isPowerLost ? Disk.CrashImage(loss, random.Next()) : Disk.Survivor(random.Next());
+        if (_run.Options.Restores && !_run.IsHealing)
+        {
+            KeepOrRestoreBackup(random);
+        }
+
         _session = null;
         _run.World.PostAfter(
             TimeSpan.FromMilliseconds(random.Next(2000)), new Work(_run.Supervisor, null, null, Start, null));

@@ -13,14 +13,23 @@ internal sealed class Run
 
     private readonly List<string> _log = [];
     private int _lives;
+    private string? _shown;
 
     private Run(RunOptions options)
     {
         Options = options;
-        World = new World(options.Seed);
+        World = new World(options.Seed)
+        {
+            DiskTimeMax = options.DiskTimeMax,
+            StepsMax = 500_000 + (2000L * options.Operations),
+        };
         Random = new Random(World.Random.Next());
         Supervisor = new Life(World, NextLife(), static _ => { });
-        Model = new RunModel { Policy = options.Policy };
+        Model = new RunModel
+        {
+            Policy = options.Policy,
+            DecidesByDevice = options.Policy == PolicyKind.LastOneWins && !options.IsDiskSlow,
+        };
         Network = new CloudNetwork(this) { Trouble = options.Trouble };
         for (var number = 0; number < options.Pages; number++)
         {
@@ -67,6 +76,9 @@ internal sealed class Run
 
     /// <summary>No operation is begun any more, and nothing goes wrong.</summary>
     public bool IsHealing { get; private set; }
+
+    /// <summary>All are equal, and nothing may move any more.</summary>
+    public bool IsQuiet { get; private set; }
 
     /// <summary>All are equal: each device makes its last comparison.</summary>
     public bool IsClosing { get; private set; }
@@ -133,8 +145,17 @@ internal sealed class Run
             return false;
         }
 
-        Done++;
+        Network.Attacks.OnOperation(Done++);
         return true;
+    }
+
+    /// <summary>Compares what the devices have of the page that is deleted.</summary>
+    public void Compare(string shown)
+    {
+        if ((_shown ??= shown) != shown)
+        {
+            throw new ViolationException("R13", $"A page that is deleted at times has {_shown}, and {shown}.");
+        }
     }
 
     /// <summary>Ends the run with what was found.</summary>
@@ -189,6 +210,7 @@ internal sealed class Run
     /// <summary>Nothing moves any more once all are equal.</summary>
     private void CheckQuiet()
     {
+        IsQuiet = true;
         var (changes, shown) = (Network.Changes, Devices[0].Session!.Shown);
         var end = World.Elapsed + TimeSpan.FromMinutes(2);
         World.Run(() => IsDecided || World.Elapsed >= end, end + TimeSpan.FromHours(1), "two quiet minutes");

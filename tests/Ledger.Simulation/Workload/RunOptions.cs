@@ -42,6 +42,21 @@ internal sealed record RunOptions
     /// <summary>What goes wrong between the devices and the cloud.</summary>
     public required CloudTrouble Trouble { get; init; }
 
+    /// <summary>What the cloud does that no honest one does.</summary>
+    public required Malice Malice { get; init; }
+
+    /// <summary>Backups of devices are restored.</summary>
+    public required bool Restores { get; init; }
+
+    /// <summary>There is a page that is deleted and made again.</summary>
+    public required bool Recreates { get; init; }
+
+    /// <summary>The longest that work on the disk takes; half of it takes nothing.</summary>
+    public required TimeSpan DiskTimeMax { get; init; }
+
+    /// <summary>Whether the disk takes longer than everything else.</summary>
+    public bool IsDiskSlow => DiskTimeMax > TimeSpan.FromMilliseconds(10);
+
     /// <summary>Whether there is a cloud.</summary>
     public bool HasCloud => Devices > 1;
 
@@ -50,6 +65,9 @@ internal sealed record RunOptions
     public required long CheckpointSizeBytes { get; init; }
 
     public required int WriteBackCommits { get; init; }
+
+    /// <summary>Every device is verified at the end, and not only one.</summary>
+    public bool VerifiesAll => Seed % 4 == 0;
 
     /// <summary>A fault that was planted in the engine.</summary>
     public PlantedBugs Bugs { get; init; }
@@ -60,6 +78,9 @@ internal sealed record RunOptions
     public static RunOptions Draw(ulong seed, int operations)
     {
         var random = new Random(unchecked((int)(seed * 0x9E3779B1) ^ (int)(seed >> 32)));
+        var malice = Pick(
+            random, Malice.None, Malice.None, Malice.None, Malice.Loses, Malice.Reorders, Malice.Withholds,
+            Malice.Misleads);
         return new RunOptions
         {
             Seed = seed,
@@ -81,6 +102,10 @@ internal sealed record RunOptions
             SegmentSizeBytes = Pick(random, 16L << 10, 64L << 10, 1L << 20),
             CheckpointSizeBytes = Pick(random, 8L << 10, 32L << 10, 16L << 20),
             WriteBackCommits = Pick(random, 5, 50, 1000),
+            Malice = malice,
+            Restores = random.Next(2) == 0 && malice == Malice.None,
+            Recreates = random.Next(4) == 0,
+            DiskTimeMax = TimeSpan.FromMilliseconds(Pick(random, 2, 2, 40)),
         };
 
         static T Pick<T>(Random random, params ReadOnlySpan<T> choices) => choices[random.Next(choices.Length)];
@@ -91,6 +116,8 @@ internal sealed record RunOptions
         $"seed {Seed}, {Operations} operations: {Devices} devices, {Pages} pages, {Keys} keys, {Actors} actors, " +
         $"policy {Policy}{(Diverges ? ", diverging" : "")}, crashes {Crashes}, power losses {PowerLosses}, " +
         $"disk faults {DiskFaults}, buffered {Buffered}{(ClocksJump ? ", clocks jump" : "")}, cloud {Trouble}, " +
+        $"{Malice}{(Restores ? ", backups" : "")}{(Recreates ? ", a page deleted" : "")}, " +
+        $"disk {DiskTimeMax.TotalMilliseconds} ms, " +
         $"segments {SegmentSizeBytes >> 10} KiB, checkpoints {CheckpointSizeBytes >> 10} KiB, " +
         $"write-back after {WriteBackCommits}, bugs {Bugs}");
 }

@@ -1,5 +1,3 @@
-using System.Globalization;
-using Ledger.Commits;
 using Ledger.Conformance;
 using Ledger.Objects;
 using Ledger.Objects.Segments;
@@ -14,17 +12,16 @@ using Ledger.Trees;
 namespace Ledger.Simulation.Workload;
 
 /// <summary>The program on a device, from its start to its end: opens everything, works, and comes to rest.</summary>
-internal sealed class Session(Run run, Device device, Life life, LedgerRuntime runtime)
+internal sealed partial class Session(Run run, Device device, Life life, LedgerRuntime runtime)
 {
     public const string Path = "/disk/repository";
 
-    private static readonly ReadOnlyMemory<byte> Secret = new byte[SyncKeys.KeySizeBytes];
+    public static readonly ReadOnlyMemory<byte> Secret = new byte[SyncKeys.KeySizeBytes];
 
     private readonly Random _random = new(run.Random.Next());
     private readonly FaultLog _log = new(run, life);
     private Repository? _repository;
     private int _workers;
-    private bool _isSynced;
 
     public Run Run => run;
 
@@ -45,7 +42,7 @@ internal sealed class Session(Run run, Device device, Life life, LedgerRuntime r
     public Repository Repository => _repository!;
 
     /// <summary>The way to the cloud.</summary>
-    public CloudLink Link { get; } = new(run, life);
+    public CloudLink? Link { get; private set; }
 
     /// <summary>What keeps this device and the cloud equal; null without a cloud.</summary>
     public SyncEngine? Engine { get; private set; }
@@ -75,7 +72,7 @@ internal sealed class Session(Run run, Device device, Life life, LedgerRuntime r
             // What a disk that refuses does to an opening: the user tries again.
             run.Say($"device {device.Number}: the program ends: {problem.Message}");
             device.Disk.Faults.FreeSpace();
-            device.Restart();
+            device.Restart(isClosed: false);
         }
         catch (Exception problem) when (!life.IsDead)
         {
@@ -115,6 +112,7 @@ internal sealed class Session(Run run, Device device, Life life, LedgerRuntime r
     private async Task RunAsync()
     {
         var options = run.Options;
+        var isHealing = run.IsHealing;
         _repository = await Repository.OpenAsync(Path, new RepositoryOptions
         {
             Runtime = runtime,
@@ -132,9 +130,8 @@ internal sealed class Session(Run run, Device device, Life life, LedgerRuntime r
             Bugs = options.Bugs,
             LoggerFactory = new FaultLogFactory(_log),
         });
-        var id = UInt128.Parse(_repository.DeviceId, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
-        run.Model.Know(new DeviceId(id), device.Number);
         Ledger = await _repository.GetLedgerAsync("app");
+        TellName();
         Salt = (await LedgerStore.ReadSettingsAsync(Services.Store, CancellationToken.None))!.Salt;
         SetPolicy();
         if (Services.IsReadOnly)
@@ -145,6 +142,7 @@ internal sealed class Session(Run run, Device device, Life life, LedgerRuntime r
 
         if (options.HasCloud)
         {
+            Link = new CloudLink(run, this);
             var keys = new SyncKeys(Secret.Span, Secret.Span, 0, "app");
             Engine = await SyncEngine.StartAsync((LedgerStore)Ledger, keys, Link, CancellationToken.None);
         }
@@ -165,12 +163,23 @@ internal sealed class Session(Run run, Device device, Life life, LedgerRuntime r
             _ = RunWorkerAsync(new Watcher(this, run.Pages[_random.Next(run.Pages.Count)]).RunAsync);
         }
 
+        if (Engine is not null)
+        {
+            _ = RunWorkerAsync(MindCloudAsync);
+        }
+
+        if (options.Recreates)
+        {
+            _ = RunWorkerAsync(new ShortLivedPage(this).RunAsync);
+        }
+
         while (_workers > 0)
         {
             await runtime.Delay(TimeSpan.FromMilliseconds(20), CancellationToken.None);
         }
 
-        if (!run.IsHealing)
+        // A disk that has refused to flush is used no more before the next opening.
+        if (!run.IsHealing || (options.DiskFaults > 0 && !isHealing))
         {
             await EndAsync();
             return;
@@ -179,42 +188,17 @@ internal sealed class Session(Run run, Device device, Life life, LedgerRuntime r
         while (!run.IsClosing)
         {
             await SettleAsync();
-            await runtime.Delay(TimeSpan.FromSeconds(1), CancellationToken.None);
+            await runtime.Delay(TimeSpan.FromSeconds(run.IsQuiet ? 20 : 1), CancellationToken.None);
         }
 
         await Checks.AtTheEndAsync(this);
         IsDone = true;
     }
 
-    /// <summary>Notes what the pages show, if nothing more is to be done here.</summary>
-    private async Task SettleAsync()
-    {
-        if (Engine is not null && !_isSynced)
-        {
-            await Engine.SyncNowAsync(CancellationToken.None);
-            _isSynced = true;
-        }
-
-        var shown = new List<string>();
-        foreach (var page in run.Pages)
-        {
-            await using var connection = await Ledger.GetPageAsync(page.Id);
-            await connection.WaitForMergesAsync();
-            var heads = await connection.GetHeadsAsync();
-            if (heads.Count > 1 && run.Model.Policy == PolicyKind.None && device.Number == 0)
-            {
-                await connection.MergeHeadsAsync();
-            }
-
-            shown.Add(heads.Count == 1 ? heads[0].Id.ToString() : "");
-        }
-
-        Shown = shown.Contains("") || Engine is { IsIdle: false } ? null : string.Join(' ', shown);
-    }
-
     private async Task EndAsync()
     {
-        if (_random.Next(2) == 0)
+        var isClosed = _random.Next(2) == 0;
+        if (isClosed)
         {
             if (Engine is not null)
             {
@@ -226,7 +210,7 @@ internal sealed class Session(Run run, Device device, Life life, LedgerRuntime r
             run.Say($"device {device.Number}: closed");
         }
 
-        device.Restart();
+        device.Restart(isClosed);
     }
 
     private void SetPolicy()

@@ -144,7 +144,7 @@ internal sealed class Life : SynchronizationContext, IScheduler, IRandomness
     public async ValueTask<TResult> Offload<TState, TResult>(Func<TState, TResult> work, TState state)
     {
         Call(2);
-        await After(_world.RandomDelay(TimeSpan.FromMilliseconds(2)));
+        await After(_world.RandomDelay(_world.DiskTimeMax));
         TResult result;
         try
         {
@@ -159,7 +159,11 @@ internal sealed class Life : SynchronizationContext, IScheduler, IRandomness
         }
 
         // What the work did is there before its caller knows, and others may see it first.
-        await After(TimeSpan.Zero);
+        if (_world.Random.Next(2) == 0)
+        {
+            await After(TimeSpan.Zero);
+        }
+
         return result;
     }
 

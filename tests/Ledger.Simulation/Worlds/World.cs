@@ -35,6 +35,12 @@ internal sealed class World
     /// <summary>Virtual time since the beginning.</summary>
     public TimeSpan Elapsed { get; private set; }
 
+    /// <summary>The longest that work beside the continuations takes.</summary>
+    public TimeSpan DiskTimeMax { get; init; } = TimeSpan.FromMilliseconds(2);
+
+    /// <summary>More steps than any run takes: whoever gets there goes round in circles.</summary>
+    public long StepsMax { get; init; } = long.MaxValue;
+
     /// <summary>Continuations run so far.</summary>
     public long Steps { get; private set; }
 
@@ -71,6 +77,12 @@ internal sealed class World
                 {
                     throw new ViolationException(
                         "liveness", $"Nothing can ever happen again, but this has not: {what}.");
+                }
+
+                if (Steps > StepsMax)
+                {
+                    throw new ViolationException(
+                        "liveness", $"After {Steps} steps, at {Text(Elapsed)}, this has still not happened: {what}.");
                 }
 
                 if (Elapsed > until)

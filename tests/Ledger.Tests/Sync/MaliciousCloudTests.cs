@@ -45,6 +45,41 @@ public sealed class MaliciousCloudTests
         });
 
     [Fact]
+    public void Entries_that_come_before_the_record_of_their_page_are_taken_in_when_it_has_come() => Run(
+        seed: 19, async (runtime, cloud) =>
+        {
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            await using var page = await first.Ledger.CreatePageAsync();
+            foreach (var number in Enumerable.Range(0, 3))
+            {
+                await page.PutAsync($"{number}", "x");
+                await first.SyncAsync();
+            }
+
+            FeedEntry? record = null;
+            var liar = new TamperingCloud(cloud)
+            {
+                Tamper = item =>
+                {
+                    record ??= item;
+                    return item.Position.Value switch
+                    {
+                        // The first two have changed places.
+                        1 => [],
+                        2 => [item with { Position = record.Position }, record with { Position = item.Position }],
+                        _ => [item],
+                    };
+                },
+            };
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", liar);
+            await second.Engine.WaitForIdleAsync(default);
+
+            await using var there = await second.Ledger.GetPageAsync(page.Id);
+            Assert.Equal("0=x,1=x,2=x", await there.ShowAsync());
+            Assert.Empty((await second.Engine.GetStatusAsync(default)).Problems);
+        });
+
+    [Fact]
     public void Descendants_of_what_was_put_aside_wait_and_come_when_it_is_sent_again() => Run(
         seed: 11, async (runtime, cloud) =>
         {

@@ -54,6 +54,83 @@ public sealed class SyncPageTests
         });
 
     [Fact]
+    public void A_page_that_was_deleted_offline_goes_everywhere_also_when_others_have_edited_it_meanwhile() => Run(
+        seed: 67, async (runtime, cloud) =>
+        {
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            var faults = new CloudFaults(67);
+            await using var second = await SyncDevice.OpenAsync(
+                runtime, "/b", new FaultyCloud(runtime, cloud, faults));
+            await using var here = await first.Ledger.CreatePageAsync();
+            await here.PutAsync("a", "1");
+            await SettleAsync(first, second);
+            faults.IsPartitioned = true;
+            await second.Ledger.DeletePageAsync(here.Id);
+            await here.PutAsync("b", "2");
+            await first.SyncAsync();
+
+            faults.IsPartitioned = false;
+            await SettleAsync(first, second);
+
+            Assert.False(await second.Ledger.PageExistsAsync(here.Id));
+            Assert.False(await first.Ledger.PageExistsAsync(here.Id));
+        });
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(7)]
+    public void A_page_that_was_deleted_before_anybody_heard_of_it_goes_from_those_who_have_made_it_too(byte number) =>
+        Run(seed: 69, async (runtime, cloud) =>
+        {
+            var id = new PageId([.. Enumerable.Repeat(number, PageId.SizeBytes)]);
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            var faults = new CloudFaults(69) { IsPartitioned = true };
+            await using var second = await SyncDevice.OpenAsync(
+                runtime, "/b", new FaultyCloud(runtime, cloud, faults));
+            await using var here = await first.Ledger.GetPageAsync(id);
+            await here.PutAsync("a", "1");
+            await first.SyncAsync();
+            await using (var there = await second.Ledger.GetPageAsync(id))
+            {
+                await there.PutAsync("b", "2");
+            }
+
+            await second.Ledger.DeletePageAsync(id);
+            faults.IsPartitioned = false;
+            await SettleAsync(first, second);
+
+            Assert.False(await second.Ledger.PageExistsAsync(id));
+            Assert.False(await first.Ledger.PageExistsAsync(id));
+        });
+
+    [Fact]
+    public void A_deletion_that_the_cloud_has_lost_is_told_again_when_the_user_repairs() => Run(
+        seed: 68, async (runtime, cloud) =>
+        {
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            var faults = new CloudFaults(68);
+            await using var second = await SyncDevice.OpenAsync(
+                runtime, "/b", new FaultyCloud(runtime, cloud, faults));
+            await using var here = await first.Ledger.CreatePageAsync();
+            await here.PutAsync("a", "1");
+            await SettleAsync(first, second);
+            var id = here.Id;
+            faults.IsPartitioned = true;
+            await first.Ledger.DeletePageAsync(id);
+            await first.SyncAsync();
+            cloud.Erase();
+
+            await first.Engine.RepairAsync(default);
+            await first.SyncAsync();
+            faults.IsPartitioned = false;
+            await second.Engine.RepairAsync(default);
+            await SettleAsync(first, second);
+
+            Assert.False(await second.Ledger.PageExistsAsync(id));
+            Assert.False(await first.Ledger.PageExistsAsync(id));
+        });
+
+    [Fact]
     public void Edits_of_a_page_that_was_deleted_elsewhere_are_kept_and_reported() => Run(
         seed: 62, async (runtime, cloud) =>
         {

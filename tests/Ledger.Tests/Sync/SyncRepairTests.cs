@@ -53,6 +53,46 @@ public sealed class SyncRepairTests
         });
 
     [Fact]
+    public void A_cloud_that_is_erased_while_values_are_sent_is_sent_no_more_of_them() => Run(
+        seed: 39, async (runtime, cloud) =>
+        {
+            var calls = 0;
+            var watched = new TamperingCloud(cloud) { Appending = _ => calls++ };
+            var faults = new CloudFaults(39) { DelayMax = TimeSpan.FromSeconds(5) };
+            await using var first = await SyncDevice.OpenAsync(
+                runtime, "/a", new FaultyCloud(runtime, watched, faults));
+            await PutAndSyncAsync(first, "a", "1");
+            watched.Putting = _ =>
+            {
+                if (++calls == 2)
+                {
+                    cloud.Erase();
+                }
+            };
+            await using var page = await first.OpenPageAsync();
+            await using (var transaction = await page.BeginTransactionAsync())
+            {
+                for (var number = 0; number < 30; number++)
+                {
+                    await transaction.PutAsync($"{number}", new string((char)('a' + number), 2000));
+                }
+
+                await transaction.CommitAsync();
+            }
+
+            calls = 0;
+            await WaitForAsync(first, status => status.Block == SyncBlock.Foreign);
+
+            // One call was on its way; the others were not begun.
+            await runtime.Delay(TimeSpan.FromSeconds(5), default);
+            var before = calls;
+            await runtime.Delay(TimeSpan.FromMinutes(10), default);
+
+            Assert.InRange(before, 2, 25);
+            Assert.Equal(before, calls);
+        });
+
+    [Fact]
     public void After_a_rollback_devices_repair_and_everything_that_any_of_them_has_comes_back() => Run(
         seed: 31, async (runtime, cloud) =>
         {

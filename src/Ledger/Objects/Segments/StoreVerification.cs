@@ -16,21 +16,25 @@ internal static class StoreVerification
         LogMark? mark = null; // The chain of checksums begins anew at a segment whose predecessor is gone.
         foreach (var entry in segments.Entries(end.Position, added: null))
         {
-            var segment = segments.All.First(candidate => candidate.Number == entry.Number);
             var from = entry.BasePosition;
             var to = Math.Min(entry.EndPosition, end.Position);
             var start = mark is { } known && known.Position == from ? known : new LogMark(from, 0);
             var reached = await runtime.Offload(
-                static state => ReadAll(state.segments, state.scanner, state.segment, state.start, state.to),
-                (segments, scanner, segment, start, to));
-            if (reached.Position != to)
+                static state => TryReadAll(state.segments, state.scanner, state.Number, state.start, state.to),
+                (segments, scanner, entry.Number, start, to));
+            if (reached is not { } read)
+            {
+                continue;
+            }
+
+            if (read.Position != to)
             {
                 problems.Add(
-                    $"Segment {LogFormat.SegmentName(segment.Number)} is damaged: log positions {reached.Position} " +
+                    $"Segment {LogFormat.SegmentName(entry.Number)} is damaged: log positions {read.Position} " +
                     $"to {to} cannot be read as records.");
             }
 
-            bytes += reached.Position - from;
+            bytes += read.Position - from;
             mark = reached;
         }
 
@@ -56,14 +60,31 @@ internal static class StoreVerification
         return (bytes, problems);
     }
 
-    private static LogMark ReadAll(SegmentSet segments, LogScanner scanner, Segment segment, LogMark mark, long to)
+    /// <summary>Reads the records of a segment.</summary>
+    /// <returns>Where they end; null when a checkpoint has removed the segment since they were listed.</returns>
+    private static LogMark? TryReadAll(SegmentSet segments, LogScanner scanner, uint number, LogMark mark, long to)
     {
-        using var use = segments.Use(segment);
-        while (mark.Position < to && scanner.TryRead(use.File, segment, mark, to) is { } record)
+        if (Find(segments, number) is not { } segment)
         {
-            mark = new LogMark(mark.Position + record.Header.RecordSizeBytes, record.Checksum);
+            return null;
         }
 
-        return mark;
+        try
+        {
+            using var use = segments.Use(segment);
+            while (mark.Position < to && scanner.TryRead(use.File, segment, mark, to) is { } record)
+            {
+                mark = new LogMark(mark.Position + record.Header.RecordSizeBytes, record.Checksum);
+            }
+
+            return mark;
+        }
+        catch (FileNotFoundException) when (Find(segments, number) is null)
+        {
+            return null;
+        }
     }
+
+    private static Segment? Find(SegmentSet segments, uint number) =>
+        segments.All.FirstOrDefault(segment => segment.Number == number);
 }

@@ -315,6 +315,13 @@ internal sealed class PageMerger(LedgerServices services, PageState page)
             return null;
         }
 
+        if (pair.Comparison.LeftOnly.Count == 0)
+        {
+            // An automatic merge has the time of its newer parent, whose id may be the greater one.
+            await _installer.AbsorbAsync(pair.Left, pair.Right);
+            return null;
+        }
+
         var tree = await _merger.MergeAsync(
             pair, settings, context => call.RunAsync(context, cancellationToken), lease, cancellationToken);
         Commit? commit = null;

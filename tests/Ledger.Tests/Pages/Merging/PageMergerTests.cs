@@ -1,5 +1,6 @@
 using System.Globalization;
 using Ledger.Conformance;
+using Ledger.Objects;
 using Ledger.Pages;
 using Ledger.Pages.Merging;
 using Ledger.Pages.Rows;
@@ -78,6 +79,47 @@ public sealed class PageMergerTests
             Assert.Equal("base=0,mine=1,theirs=1", await page.ShowAsync());
             await Assert.ThrowsAsync<ObjectDisposedException>(() => dead!.TakeLeftAsync(Bytes("a")));
         });
+    }
+
+    [Fact]
+    public void A_head_that_is_an_ancestor_of_an_automatic_merge_goes_whichever_of_the_two_has_the_greater_id()
+    {
+        var orders = new HashSet<bool>();
+        for (var seed = 0; seed < 8; seed++)
+        {
+            TestRuntime.Create(seed).Run(async runtime =>
+            {
+                var newer = default(CommitInfo);
+                var merge = default(CommitInfo);
+                await using (var repository = await Repository.OpenAsync("/data", new() { Runtime = runtime }))
+                {
+                    var ledger = await repository.GetLedgerAsync("notes");
+                    ledger.SetConflictResolver(MergePolicy.None);
+                    var (page, other) = await DivergeAsync(ledger);
+                    await repository.FlushAsync();
+                    newer = (await page.GetHeadsAsync()).Concat(await other.GetHeadsAsync()).MaxBy(head => head.Time)!;
+                    ledger.SetConflictResolver(MergePolicy.LastOneWins);
+                    await page.WaitForMergesAsync();
+                    merge = Assert.Single(await page.GetHeadsAsync());
+                    Assert.Null(merge.Device);
+
+                    // As a received head does that comes while the branch takes a write.
+                    await using var lease = ((LedgerStore)ledger).Services.Store.BeginWrite();
+                    lease.SetRow(RowKeys.Head(PageId.Root, 77), new HeadRow(1, newer.Id, 0).Encode());
+                    await lease.CommitAsync(Durability.Flushed, default);
+                }
+
+                orders.Add(newer.Id.CompareTo(merge.Id) > 0);
+                await using var again = await Repository.OpenAsync("/data", new() { Runtime = runtime });
+                var opened = await again.GetLedgerAsync("notes");
+                await using var shown = await opened.GetPageAsync(PageId.Root);
+                await shown.WaitForMergesAsync();
+                Assert.Equal(merge.Id, Assert.Single(await shown.GetHeadsAsync()).Id);
+                Assert.Equal("base=0,mine=1,theirs=1", await shown.ShowAsync());
+            });
+        }
+
+        Assert.Equal(2, orders.Count);
     }
 
     [Fact]
