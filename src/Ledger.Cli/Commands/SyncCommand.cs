@@ -7,7 +7,7 @@ using Ledger.Sync;
 namespace Ledger.Cli.Commands;
 
 /// <summary><c>ledger sync</c>: a repository and the user's cloud.</summary>
-internal static class SyncCommand
+internal static partial class SyncCommand
 {
     /// <summary>Builds the group.</summary>
     public static Command Create(CommonOptions common)
@@ -18,13 +18,18 @@ internal static class SyncCommand
             "sync init --cloud dir:/mnt/shared/ledger --secret-file secret.txt",
             "sync join --secret-file secret.txt --data ./phone",
             "sync now",
-            "sync status")
+            "sync status",
+            "sync repair")
         {
             options.App,
             CreateInit(common, options),
             CreateJoin(common, options),
             CreateNow(common, options),
             CreateStatus(common, options),
+            CreateDevices(common, options),
+            CreateWatch(common, options),
+            CreateRepair(common, options),
+            CreateReset(common, options),
         };
     }
 
@@ -236,14 +241,19 @@ internal static class SyncCommand
         foreach (var device in status.Devices)
         {
             json.WriteStartObject();
-            json.WriteString("device", device.Device);
-            json.WriteBoolean("this", device.IsThis);
-            json.WriteNumber("entries", device.Entries);
-            json.WriteString("last_heard", CommitNames.Format(device.LastHeard));
+            Write(json, device);
             json.WriteEndObject();
         }
 
         json.WriteEndArray();
+    }
+
+    private static void Write(Utf8JsonWriter json, SyncDeviceStatus device)
+    {
+        json.WriteString("device", device.Device);
+        json.WriteBoolean("this", device.IsThis);
+        json.WriteNumber("entries", device.Entries);
+        json.WriteString("last_heard", CommitNames.Format(device.LastHeard));
     }
 
     // The library's words in the form of the other names: 'TooMuchWaiting' is 'too_much_waiting'.

@@ -106,6 +106,31 @@ public sealed class SyncTests : IDisposable
     }
 
     [Fact]
+    public async Task Devices_are_listed_and_watched_and_a_repository_goes_on_with_another_cloud_and_repairs()
+    {
+        await SetUpAsync("a");
+        await JoinAsync("b");
+        await _shell.DoAsync("page", "put", "of", "b", "--data", "b");
+        await _shell.DoAsync("sync", "now", "--data", "b");
+
+        var watched = await _shell.JsonAsync("sync", "watch", "--limit", "2", "--data", "a");
+        await _shell.DoAsync("sync", "now", "--data", "a");
+        var devices = await _shell.JsonAsync("sync", "devices", "--data", "a");
+        var kept = await _shell.FailAsync(
+            4, "sync", "reset", "--cloud", "dir:other", "--secret-file", "secret", "--data", "a");
+        await _shell.DoAsync("sync", "reset", "--cloud", "dir:other", "--secret-file", "moved", "--data", "a");
+        await _shell.DoAsync("sync", "repair", "--data", "a");
+        await _shell.DoAsync("sync", "join", "--secret-file", "moved", "--data", "c");
+
+        Assert.Equal(2, watched.Length);
+        Assert.All(watched, status => Assert.Equal("default", status.GetProperty("app").GetString()));
+        Assert.Equal(2, devices.Length);
+        Assert.Single(devices, device => device.GetProperty("this").GetBoolean());
+        Assert.StartsWith("The file 'secret' is there already", kept, StringComparison.Ordinal);
+        Assert.Equal("of\tb\ntitle\tfirst\n", (await _shell.DoAsync("page", "scan", "--data", "c")).Text);
+    }
+
+    [Fact]
     public async Task A_wait_for_what_the_cloud_does_not_give_ends_at_its_timeout_with_5_and_at_Ctrl_C_with_130()
     {
         await SetUpAsync("a");
