@@ -50,7 +50,7 @@ internal sealed class SyncSession : IAsyncDisposable
     }
 
     /// <summary>Completes when the cloud and every application have everything; says meanwhile how far it is.</summary>
-    /// <param name="timeout">How long at most; null for ever.</param>
+    /// <param name="timeout">How long at most; null for ever, once the cloud is there.</param>
     /// <param name="cancellationToken">Ctrl-C.</param>
     public async Task SyncNowAsync(TimeSpan? timeout, CancellationToken cancellationToken)
     {
@@ -58,6 +58,11 @@ internal sealed class SyncSession : IAsyncDisposable
         if (timeout is { } limit)
         {
             over.CancelAfter(limit);
+        }
+        else
+        {
+            // Who gives no time does not want to wait for a cloud that is not there.
+            await Sync.CheckCloudAsync(cancellationToken);
         }
 
         using var watching = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

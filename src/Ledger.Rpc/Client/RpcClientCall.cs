@@ -203,8 +203,12 @@ internal sealed class RpcClientCall<TResponse> : IAsyncDisposable
 
     private static RpcException OfTransport(Exception error)
     {
+        var kind = (error as HttpRequestException)?.HttpRequestError;
         for (var cause = error; cause is not null; cause = cause.InnerException)
         {
+            // The innermost says what happened: a server that closes the connection within its handshake, as one does
+            // that refuses the caller's certificate, has not spoken wrongly.
+            kind = (cause as HttpIOException)?.HttpRequestError ?? kind;
             if (cause is HttpProtocolException protocol)
             {
                 return new RpcException(
@@ -217,7 +221,6 @@ internal sealed class RpcClientCall<TResponse> : IAsyncDisposable
             }
         }
 
-        var kind = (error as HttpRequestException)?.HttpRequestError ?? (error as HttpIOException)?.HttpRequestError;
         return kind is HttpRequestError.InvalidResponse or HttpRequestError.VersionNegotiationError
             ? new RpcException(RpcCode.Internal, "The server does not speak HTTP/2 as it should.", null, error)
             : new RpcException(

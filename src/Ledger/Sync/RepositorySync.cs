@@ -8,8 +8,7 @@ namespace Ledger.Sync;
 /// </summary>
 /// <remarks>
 /// Everything that may pass is tried again for ever; what the user must decide is in the status. Ledgers that are
-/// opened
-/// later take part from then on. Safe for concurrent use.
+/// opened later take part from then on. Safe for concurrent use.
 /// </remarks>
 public sealed class RepositorySync : IAsyncDisposable
 {
@@ -41,6 +40,17 @@ public sealed class RepositorySync : IAsyncDisposable
                 return [.. _engines.Keys];
             }
         }
+    }
+
+    /// <summary>Asks once whether the cloud is there, for those who do not want to wait for one that is not.</summary>
+    /// <param name="cancellationToken">Ends the asking.</param>
+    /// <exception cref="CloudUnavailableException">It is not.</exception>
+    /// <exception cref="ObjectDisposedException">It was stopped.</exception>
+    public async Task CheckCloudAsync(CancellationToken cancellationToken = default)
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _isDisposed), this);
+        await _runtime.Enter();
+        await using var connection = await _cloud.ConnectAsync(default, [], null, cancellationToken);
     }
 
     /// <summary>Asks the cloud what is new, and completes when it and every ledger have everything.</summary>

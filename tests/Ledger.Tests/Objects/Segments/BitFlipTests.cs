@@ -68,25 +68,27 @@ public sealed class BitFlipTests(ITestOutputHelper output)
         output.WriteLine(problem ?? "nothing is lost");
     }
 
-    /// <summary>Flips each bit of a part of a file in turn, or in the usual run a sample of them.</summary>
-    private static string? FindLoss(FaultyFileSystem disk, string path, long fromBit, long toBit, PlantedBugs bugs)
+    /// <summary>
+    /// Flips each bit of a part of a file in turn, or in the usual run a sample of them; on all processors.
+    /// </summary>
+    private string? FindLoss(FaultyFileSystem disk, string path, long fromBit, long toBit, PlantedBugs bugs)
     {
         const int Seed = 7;
         var random = new Random(Seed);
-        var samples = Math.Min(toBit - fromBit, TestNumbers.Of(300, nightly: int.MaxValue));
-        for (var i = 0L; i < samples; i++)
+        var samples = (int)Math.Min(toBit - fromBit, TestNumbers.Of(300, nightly: int.MaxValue));
+        long[] bits =
+        [
+            .. Enumerable.Range(0, samples).Select(
+                i => samples == toBit - fromBit ? fromBit + i : random.NextInt64(fromBit, toBit)),
+        ];
+        output.WriteLine($"{bits.Length} of {toBit - fromBit} bits of {path}");
+        return bits.AsParallel().AsOrdered().Select(bit =>
         {
-            var bit = samples == toBit - fromBit ? fromBit + i : random.NextInt64(fromBit, toBit);
             var image = disk.CrashImage(CrashLoss.KeepAll);
             image.FlipBit(path, bit);
             var problem = TestRuntime.Create(1, image).Run(runtime => ReadAsync(runtime, Small with { Bugs = bugs }));
-            if (problem is not null)
-            {
-                return $"Bit {bit} of {path}, seed {Seed}: {problem}";
-            }
-        }
-
-        return null;
+            return problem is null ? null : $"Bit {bit} of {path}, seed {Seed}: {problem}";
+        }).FirstOrDefault(problem => problem is not null);
     }
 
     private static async Task WriteAsync(SegmentStore store)
