@@ -85,9 +85,10 @@ public sealed class HookEndpoint : IAsyncDisposable
                     done => _serving.TryRemove(done, out _), TaskContinuationOptions.ExecuteSynchronously);
             }
         }
-        catch (Exception error) when (error is OperationCanceledException or SocketException)
+        catch (Exception error) when (
+            error is OperationCanceledException or SocketException || _closing.IsCancellationRequested)
         {
-            // Closed.
+            // Closed; between two accepts the listener says so in a way of its own.
         }
     }
 

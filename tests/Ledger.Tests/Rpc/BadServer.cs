@@ -54,8 +54,10 @@ internal sealed class BadServer : IAsyncDisposable
                 serving.Add(ServeAsync(client));
             }
         }
-        catch (Exception error) when (error is OperationCanceledException or SocketException)
+        catch (Exception error) when (
+            error is OperationCanceledException or SocketException || _over.IsCancellationRequested)
         {
+            // Between two accepts the listener was stopped, which it says in a way of its own.
             await Task.WhenAll(serving);
         }
     }

@@ -89,6 +89,9 @@ public sealed class ShortLivesTests(ITestOutputHelper output)
             SegmentSizeBytes = 16 << 10,
             CheckpointSizeBytes = 32 << 10,
             CacheSizeBytes = 64 << 10,
+
+            // So that the writer waits for the runs, however late their worker comes.
+            RecoverySizeBytesMax = 128 << 10,
         };
         const int Count = 6_000;
 
