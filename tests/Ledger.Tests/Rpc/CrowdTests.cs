@@ -8,6 +8,7 @@ using Xunit;
 namespace Ledger.Tests.Rpc;
 
 /// <summary>Many callers that say nothing, or begin something large and stop: the others are served.</summary>
+[Collection(nameof(AloneCollection))]
 public sealed class CrowdTests(WireFixture wire) : IClassFixture<WireFixture>
 {
     private const int Callers = 1_000;

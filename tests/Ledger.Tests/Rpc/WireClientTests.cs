@@ -10,6 +10,7 @@ using Xunit;
 namespace Ledger.Tests.Rpc;
 
 /// <summary>Our client on our server: transports, streams in both directions, cancelling and waiting.</summary>
+[Collection(nameof(AloneCollection))]
 public sealed class WireClientTests(WireFixture wire) : IClassFixture<WireFixture>
 {
     private static RpcCallOptions Store(string name) => RpcCallOptions.OfStore(name);
