@@ -54,7 +54,16 @@ public sealed class StoreCatalog : IAsyncDisposable
             return found;
         }
 
-        return await TryOpenAsync(_database.Store(store, create: false), cancellationToken);
+        // One at a time: connections that come to a new file of SQLite together are in each other's way.
+        await _making.WaitAsync(cancellationToken);
+        try
+        {
+            return await FindAloneAsync(store, cancellationToken);
+        }
+        finally
+        {
+            _making.Release();
+        }
     }
 
     /// <summary>The store, which is made when it is missing; whoever calls has checked that this is allowed.</summary>
@@ -62,7 +71,8 @@ public sealed class StoreCatalog : IAsyncDisposable
     /// <exception cref="StoreUnavailableException">The database does not answer.</exception>
     public async ValueTask<StreamStore> OpenAsync(string store, CancellationToken cancellationToken = default)
     {
-        if (await FindAsync(store, cancellationToken) is { } found)
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        if (_open.TryGetValue(store, out var found))
         {
             return found;
         }
@@ -70,7 +80,7 @@ public sealed class StoreCatalog : IAsyncDisposable
         await _making.WaitAsync(cancellationToken);
         try
         {
-            if (await FindAsync(store, cancellationToken) is { } late)
+            if (await FindAloneAsync(store, cancellationToken) is { } late)
             {
                 return late;
             }
@@ -154,6 +164,10 @@ public sealed class StoreCatalog : IAsyncDisposable
         await _database.DisposeAsync();
         _making.Dispose();
     }
+
+    private async ValueTask<StreamStore?> FindAloneAsync(string store, CancellationToken cancellationToken) =>
+        _open.TryGetValue(store, out var found)
+            ? found : await TryOpenAsync(_database.Store(store, create: false), cancellationToken);
 
     private async ValueTask<StreamStore?> TryOpenAsync(StreamStore store, CancellationToken cancellationToken)
     {
