@@ -115,8 +115,11 @@ public sealed class WorldSchedulerTests : SchedulerConformance
     public void A_wait_for_a_real_timer_is_reported() =>
         AssertEscapes(async _ =>
         {
+            // A tick that came before it was waited for is no wait: the first that is waited for ends the loop.
             using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
-            await timer.WaitForNextTickAsync();
+            while (await timer.WaitForNextTickAsync())
+            {
+            }
         });
 
     [Fact]
