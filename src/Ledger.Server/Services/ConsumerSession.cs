@@ -7,8 +7,7 @@ using Ledger.Streams.Consumers;
 namespace Ledger.Server.Services;
 
 /// <summary>One call on a consumer: reads what the caller asks, and gives the answers as they come.</summary>
-/// <param name="consumer">The lease, which ends with the session.</param>
-internal sealed class ConsumerSession(StreamConsumer consumer) : IAsyncDisposable
+internal sealed class ConsumerSession : IAsyncDisposable
 {
     /// <summary>Entries asked for at once; more than a consumer has workers.</summary>
     private const int ReceivesMax = 64;
@@ -16,16 +15,29 @@ internal sealed class ConsumerSession(StreamConsumer consumer) : IAsyncDisposabl
     private const int AnswersMax = 128;
 
     private readonly Channel<ConsumeResponse> _answers = Channel.CreateBounded<ConsumeResponse>(AnswersMax);
-    private readonly CancellationTokenSource _over = new();
+    // Open receives and the next request wait with it: it lives until they have ended.
+    private readonly CancellationTokenSource _over;
+    private readonly StreamConsumer _consumer;
     private readonly Lock _gate = new();
     private readonly Dictionary<long, Delivery> _out = [];
     private readonly HashSet<Task> _receives = [];
     private Task _reading = Task.CompletedTask;
     private bool _isDone;
 
+    /// <summary>A session on a consumer.</summary>
+    /// <param name="consumer">The lease, which ends with the session.</param>
+    /// <param name="over">
+    /// Ends what the session waits for, its requests too; cancelled when the session ends, and disposed of by the
+    /// caller afterwards.
+    /// </param>
+    public ConsumerSession(StreamConsumer consumer, CancellationTokenSource over)
+    {
+        _consumer = consumer;
+        _over = over;
+    }
+
     /// <summary>Begins to read what the caller asks.</summary>
-    public void Start(IAsyncEnumerator<ConsumeRequest> requests, CancellationToken cancellationToken) =>
-        _reading = ReadAsync(requests, cancellationToken);
+    public void Start(IAsyncEnumerator<ConsumeRequest> requests) => _reading = ReadAsync(requests);
 
     /// <summary>The next answer; null when the caller is done.</summary>
     public async ValueTask<ConsumeResponse?> NextAsync(CancellationToken cancellationToken) =>
@@ -46,34 +58,36 @@ internal sealed class ConsumerSession(StreamConsumer consumer) : IAsyncDisposabl
         await Task.WhenAll(receives);
         if (_isDone)
         {
-            await consumer.DisposeAsync();
+            await _consumer.DisposeAsync();
         }
         else
         {
-            await consumer.AbandonAsync();
+            await _consumer.AbandonAsync();
         }
-
-        _over.Dispose();
     }
 
-    private async Task ReadAsync(IAsyncEnumerator<ConsumeRequest> requests, CancellationToken cancellationToken)
+    private async Task ReadAsync(IAsyncEnumerator<ConsumeRequest> requests)
     {
-        using var lost = consumer.Lost.Register(
+        using var lost = _consumer.Lost.Register(
             () => _answers.Writer.TryWrite(new ConsumeResponse { Lost = new ConsumeLost() }));
         Exception? failure = null;
         try
         {
-            using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _over.Token);
             while (await requests.MoveNextAsync())
             {
-                await HandleAsync(requests.Current, over.Token);
+                await HandleAsync(requests.Current, _over.Token);
             }
 
             _isDone = true;
         }
+        catch (Exception error) when (!_answers.Reader.Completion.IsCompleted)
+        {
+            // Whatever it is, the caller hears of it: without an end of the answers the call would have none.
+            failure = error;
+        }
         catch (Exception error) when (error is OperationCanceledException or RpcException or IOException)
         {
-            failure = error is OperationCanceledException ? null : error;
+            // The answers have ended before, with what the caller hears of.
         }
 
         _answers.Writer.TryComplete(failure);
@@ -104,7 +118,7 @@ internal sealed class ConsumerSession(StreamConsumer consumer) : IAsyncDisposabl
                     request.Number,
                     async () =>
                     {
-                        await consumer.AcknowledgeAsync(Taken(request.Acknowledge.Position), CancellationToken.None);
+                        await _consumer.AcknowledgeAsync(Taken(request.Acknowledge.Position), CancellationToken.None);
                         return new ConsumeResponse { Done = new ConsumeDone() };
                     },
                     cancellationToken);
@@ -114,7 +128,7 @@ internal sealed class ConsumerSession(StreamConsumer consumer) : IAsyncDisposabl
                     request.Number,
                     async () =>
                     {
-                        await consumer.FailAsync(
+                        await _consumer.FailAsync(
                             Taken(request.Fail.Position), request.Fail.Error, CancellationToken.None);
                         return new ConsumeResponse { Done = new ConsumeDone() };
                     },
@@ -129,7 +143,7 @@ internal sealed class ConsumerSession(StreamConsumer consumer) : IAsyncDisposabl
         number,
         async () =>
         {
-            var delivery = await consumer.ReceiveAsync(cancellationToken);
+            var delivery = await _consumer.ReceiveAsync(cancellationToken);
             lock (_gate)
             {
                 _out[delivery.Entry.Position.GetValueOrDefault().Value] = delivery;
@@ -168,6 +182,11 @@ internal sealed class ConsumerSession(StreamConsumer consumer) : IAsyncDisposabl
         catch (Exception error) when (error is OperationCanceledException or ChannelClosedException)
         {
             // The session is over: nobody waits for the answer.
+        }
+        catch (Exception error) when (error is not (OperationCanceledException or ChannelClosedException))
+        {
+            // No answer of its own: the call ends with it.
+            _answers.Writer.TryComplete(error);
         }
     }
 

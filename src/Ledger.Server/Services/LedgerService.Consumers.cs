@@ -19,8 +19,9 @@ public sealed partial class LedgerService
         IAsyncEnumerable<ConsumeRequest> requests, ServiceCall call)
     {
         var name = Require(call, Rights.Admin);
-        await using var reading = requests.GetAsyncEnumerator(call.Token);
-        if (!await reading.MoveNextAsync() || reading.Current.Acquire is not { } acquire)
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(call.Token, _stopping);
+        await using var reading = requests.GetAsyncEnumerator(over.Token);
+        if (!await GuardAsync(reading.MoveNextAsync(), call.Token) || reading.Current.Acquire is not { } acquire)
         {
             throw new ArgumentException("The first message of the call acquires a consumer.");
         }
@@ -29,16 +30,15 @@ public sealed partial class LedgerService
         StreamRules.Consumer(acquire.Name);
         StreamRules.Filter(options.Filter);
         var store = await MakeAsync(name, call);
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(call.Token, _stopping);
         var consumer = await GuardAsync(
             store.AcquireConsumerAsync(acquire.Name, options, over.Token), call.Token);
-        await using var session = new ConsumerSession(consumer);
+        await using var session = new ConsumerSession(consumer, over);
         yield return new ConsumeResponse
         {
             Number = reading.Current.Number,
             Acquired = new ConsumeAcquired { Epoch = consumer.Epoch },
         };
-        session.Start(reading, over.Token);
+        session.Start(reading);
         while (await GuardAsync(session.NextAsync(over.Token), call.Token) is { } answer)
         {
             yield return answer;

@@ -167,6 +167,39 @@ public sealed class WireClientTests(WireFixture wire) : IClassFixture<WireFixtur
         Assert.Null(info.Single().LeaseUntil);
     }
 
+    [Theory]
+    [InlineData(1, false, RpcCode.Ok)]
+    [InlineData(65, false, RpcCode.ResourceExhausted)]
+    [InlineData(1, true, RpcCode.InvalidArgument)]
+    public async Task A_consumer_whose_caller_waits_for_entries_ends_with_its_call(
+        int receives, bool asksNothing, RpcCode code)
+    {
+        var store = Store($"waiting_{receives}_{asksNothing}");
+        await using var call = wire.Channel.Duplex(LedgerMethods.Consume, store, default);
+        await call.WriteAsync(new() { Number = 1, Acquire = new() { Name = "c" } });
+        await call.ReadAsync();
+        for (var number = 2; number < receives + 2; number++)
+        {
+            await call.WriteAsync(new() { Number = number, Receive = new() });
+        }
+
+        if (asksNothing)
+        {
+            await call.WriteAsync(new());
+        }
+        else if (code == RpcCode.Ok)
+        {
+            call.Complete();
+        }
+
+        var error = await Record.ExceptionAsync(async () => await call.ReadAsync());
+
+        Assert.Equal(code, (error as RpcException)?.Code ?? RpcCode.Ok);
+        await using var next = wire.Channel.Duplex(LedgerMethods.Consume, store, default);
+        var info = (await wire.Channel.UnaryAsync(LedgerMethods.ListConsumers, new(), store, default)).Consumers;
+        Assert.Equal(code == RpcCode.Ok, info.Single().LeaseUntil is null);
+    }
+
     [Fact]
     public async Task A_stream_of_messages_has_one_answer_when_it_is_ended()
     {
