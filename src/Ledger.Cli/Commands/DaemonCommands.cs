@@ -49,8 +49,15 @@ internal static class DaemonCommands
                 return ExitCodes.Done;
             }
 
-            if (InstanceLock.FindRunning(config.Directory) is { } running)
+            if (await InstanceLock.FindRunningAsync(config.Directory, context.Token) is { } running)
             {
+                if (running == 0)
+                {
+                    throw new CliException(
+                        ExitCodes.Conflict, $"A daemon is starting or ending in '{config.Directory}'.",
+                        "Try again; 'ledger status' says more.");
+                }
+
                 WriteRunning(context, $"ledger runs already, with pid {Text(running)}", running, isNew: false);
                 return ExitCodes.Done;
             }
@@ -69,18 +76,16 @@ internal static class DaemonCommands
         CommandContext.SetAction(command, common, async context =>
         {
             var config = server.ConfigOf(context.Parse);
-            if (InstanceLock.FindRunning(config.Directory) is not { } pid)
+            if (await InstanceLock.FindRunningAsync(config.Directory, context.Token) is not { } pid)
             {
                 WriteStopped(context, "ledger does not run", null);
                 return ExitCodes.Done;
             }
 
             using var client = new ControlClient(config.Directory);
-            if (!await client.AskToStopAsync(context.Token) && !Signals.AskToEnd(pid))
+            if (!await client.AskToStopAsync(context.Token))
             {
-                throw new CliException(
-                    ExitCodes.Denied, $"The daemon with pid {Text(pid)} cannot be asked to stop.",
-                    "It may be another user's.");
+                await SignalAsync(config.Directory, pid, context.Token);
             }
 
             await WaitForEndAsync(config, pid, context.Token);
@@ -98,7 +103,7 @@ internal static class DaemonCommands
         CommandContext.SetAction(command, common, async context =>
         {
             var config = server.ConfigOf(context.Parse);
-            if (InstanceLock.FindRunning(config.Directory) is not { } pid)
+            if (await InstanceLock.FindRunningAsync(config.Directory, context.Token) is not { } pid)
             {
                 WriteStopped(context, "ledger does not run", null);
                 return ExitCodes.Unavailable;
@@ -126,7 +131,7 @@ internal static class DaemonCommands
         CommandContext.SetAction(command, common, async context =>
         {
             var config = server.ConfigOf(context.Parse);
-            if (InstanceLock.FindRunning(config.Directory) is null)
+            if (await InstanceLock.FindRunningAsync(config.Directory, context.Token) is null)
             {
                 throw new CliException(ExitCodes.Unavailable, "ledger does not run.", "'ledger start' starts it.");
             }
@@ -213,6 +218,30 @@ internal static class DaemonCommands
                 context.Output.Flush();
             },
             context.Token);
+
+    private static async Task SignalAsync(string directory, int pid, CancellationToken cancellationToken)
+    {
+        if (!await InstanceLock.IsOwnAsync(directory, pid, cancellationToken))
+        {
+            if (await InstanceLock.FindRunningAsync(directory, cancellationToken) is null)
+            {
+                // It has ended meanwhile.
+                return;
+            }
+
+            throw new CliException(
+                ExitCodes.Unavailable, $"The daemon in '{directory}' does not answer, and it is not certain that the "
+                    + $"process {Text(pid)} is it: nothing was stopped.",
+                "It may be starting or stopping: try again.");
+        }
+
+        if (!Signals.AskToEnd(pid))
+        {
+            throw new CliException(
+                ExitCodes.Denied, $"The daemon with pid {Text(pid)} cannot be asked to stop.",
+                "It may be another user's.");
+        }
+    }
 
     private static async Task WaitForEndAsync(ConfigPath config, int pid, CancellationToken cancellationToken)
     {

@@ -26,9 +26,11 @@ internal static class Signals
         }
     }
 
-    /// <summary>Asks a process to end.</summary>
+    /// <summary>Asks a process to end; one, and never a group of them.</summary>
+    /// <param name="processId">Its id, 1 or more.</param>
     /// <returns>False when it cannot be asked.</returns>
-    public static bool AskToEnd(int processId) => !OperatingSystem.IsWindows() && kill(processId, Terminate) == 0;
+    public static bool AskToEnd(int processId) =>
+        processId > 0 && !OperatingSystem.IsWindows() && kill(processId, Terminate) == 0;
 
     [DllImport("libc")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]

@@ -1,3 +1,5 @@
+using System.ComponentModel;
+using System.Diagnostics;
 using System.Globalization;
 using Ledger.Runtime;
 using Ledger.Server.Configuration;
@@ -7,7 +9,8 @@ namespace Ledger.Server.Hosting;
 /// <summary>At most one daemon works in a directory: it holds a lock there, and has its process id in a file.</summary>
 /// <remarks>
 /// Whether a daemon runs is what the lock says; the operating system lets go of it when the process ends, however it
-/// ends. An id alone says nothing: after a crash another process may have it.
+/// ends. An id alone says nothing: after a crash another process may have it. Whoever only asks takes a shared lock, so
+/// that askers are in nobody's way but a start's, which tries again.
 /// </remarks>
 internal sealed class InstanceLock : IDisposable
 {
@@ -17,6 +20,7 @@ internal sealed class InstanceLock : IDisposable
     private const int SharingViolation = unchecked((int)0x80070020);
 
     private const int AttemptsMax = 5;
+    private const int SettlingAttemptsMax = 50;
 
     private static readonly TimeSpan AttemptInterval = TimeSpan.FromMilliseconds(20);
 
@@ -52,30 +56,52 @@ internal sealed class InstanceLock : IDisposable
             return null;
         }
 
+        // What a crash left is no id of ours, not even until ours is on disk.
+        File.Delete(PidFileOf(directory));
         SecretFile.Write(
             PidFileOf(directory), Environment.ProcessId.ToString(CultureInfo.InvariantCulture) + "\n");
         return new InstanceLock(file, directory);
     }
 
-    /// <summary>The process id of the daemon that works in a directory; null when none does.</summary>
-    public static int? FindRunning(string directory)
+    /// <summary>The process id of the daemon that works in a directory.</summary>
+    /// <returns>Null when none does; 0 when one does and does not say its id, as while it starts or ends.</returns>
+    public static async Task<int?> FindRunningAsync(string directory, CancellationToken cancellationToken)
     {
-        if (!File.Exists(LockFileOf(directory)))
+        var found = Find(directory);
+        for (var attempt = 1; found == 0 && attempt < SettlingAttemptsMax; attempt++)
         {
-            return null;
+            await Runtime.Delay(AttemptInterval, cancellationToken);
+            found = Find(directory);
         }
 
-        using (var free = TryOpen(directory))
+        return found;
+    }
+
+    /// <summary>Whether an id is certainly the one of the daemon that works in a directory, so that it may be
+    /// signalled.</summary>
+    /// <remarks>
+    /// The id is read twice, while the lock is held; and the process was there before the file was, as the one is that
+    /// wrote it. One that got the id of a daemon that crashed came later.
+    /// </remarks>
+    public static async Task<bool> IsOwnAsync(string directory, int pid, CancellationToken cancellationToken)
+    {
+        if (pid < 1 || Find(directory) != pid)
         {
-            if (free is not null)
-            {
-                return null;
-            }
+            return false;
         }
 
-        return int.TryParse(
-            File.Exists(PidFileOf(directory)) ? File.ReadAllText(PidFileOf(directory)).Trim() : "",
-            NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : 0;
+        await Runtime.Delay(AttemptInterval, cancellationToken);
+        try
+        {
+            using var process = Process.GetProcessById(pid);
+            return process.StartTime.ToUniversalTime() <= File.GetLastWriteTimeUtc(PidFileOf(directory))
+                && Find(directory) == pid;
+        }
+        catch (Exception error) when (error is ArgumentException or InvalidOperationException or Win32Exception)
+        {
+            // It has ended, or is nobody's whom we may ask about.
+            return false;
+        }
     }
 
     /// <summary>Waits until the daemon of a directory has ended.</summary>
@@ -88,7 +114,7 @@ internal sealed class InstanceLock : IDisposable
         string directory, int pid, TimeSpan bound, CancellationToken cancellationToken)
     {
         var begin = Runtime.Time.GetTimestamp();
-        while (FindRunning(directory) == pid)
+        while (Find(directory) is { } now && (now == pid || now == 0))
         {
             if (Runtime.Time.GetElapsedTime(begin) > bound)
             {
@@ -113,13 +139,49 @@ internal sealed class InstanceLock : IDisposable
 
     private static string LockFileOf(string directory) => Path.Combine(directory, "ledger.lock");
 
+    // One moment's answer: null for no daemon, 0 for one whose id is not there.
+    private static int? Find(string directory)
+    {
+        try
+        {
+            using var free = new FileStream(
+                LockFileOf(directory), FileMode.Open, FileAccess.Read, FileShare.Read);
+            return null;
+        }
+        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+        catch (IOException error) when (IsHeld(error))
+        {
+            return int.TryParse(
+                ReadPid(directory), NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : 0;
+        }
+    }
+
+    private static string? ReadPid(string directory)
+    {
+        try
+        {
+            return File.ReadAllText(PidFileOf(directory)).Trim();
+        }
+        catch (IOException)
+        {
+            // It is being written, or was just removed.
+            return null;
+        }
+    }
+
+    private static bool IsHeld(IOException error) =>
+        error.HResult is WouldBlockLinux or WouldBlockMac or SharingViolation;
+
     private static FileStream? TryOpen(string directory)
     {
         try
         {
             return new FileStream(LockFileOf(directory), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException error) when (error.HResult is WouldBlockLinux or WouldBlockMac or SharingViolation)
+        catch (IOException error) when (IsHeld(error))
         {
             return null;
         }

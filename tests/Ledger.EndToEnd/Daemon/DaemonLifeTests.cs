@@ -96,6 +96,28 @@ public sealed class DaemonLifeTests : IDisposable
     }
 
     [Fact]
+    public async Task What_is_not_certainly_the_daemon_is_not_signalled()
+    {
+        _shell.Directory.Write("ledger.lock", "");
+        using var held = new FileStream(
+            _shell.Directory["ledger.lock"], FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+        var nameless = await _shell.FailAsync(5, "stop");
+        var start = await _shell.FailAsync(4, "start");
+        using var stranger = Child.StartProgram("sleep", _shell.Directory.Path, ["600"]);
+        _shell.Directory.Write("ledger.pid", stranger.Id.ToString(CultureInfo.InvariantCulture));
+        File.SetLastWriteTimeUtc(_shell.Directory["ledger.pid"], DateTime.UtcNow.AddHours(-1));
+
+        var stale = await _shell.FailAsync(5, "stop");
+        var isThere = !stranger.HasExited;
+        stranger.Kill();
+
+        Assert.Contains("nothing was stopped", nameless, StringComparison.Ordinal);
+        Assert.Contains("is starting or ending", start, StringComparison.Ordinal);
+        Assert.Contains("nothing was stopped", stale, StringComparison.Ordinal);
+        Assert.True(isThere);
+    }
+
+    [Fact]
     public async Task SIGTERM_under_load_loses_nothing_that_was_acknowledged_and_ends_within_the_bound()
     {
         var acknowledged = new ConcurrentQueue<string>();

@@ -20,6 +20,9 @@ internal sealed class Child : IDisposable
         _error = process.StandardError.ReadToEndAsync();
     }
 
+    /// <summary>Its process id.</summary>
+    public int Id => _process.Id;
+
     /// <summary>Whether it ended.</summary>
     public bool HasExited => _process.HasExited;
 
