@@ -18,12 +18,20 @@ internal enum ListenerKind
     Control = 4,
 }
 
+/// <summary>How the daemon was when a connection was made. Is a feature of it.</summary>
+/// <param name="IsOpen">Anybody who reached a listener could call.</param>
+internal sealed record ConnectionBegin(bool IsOpen);
+
 /// <summary>An address that is listened at, and for what. Is a feature of its connections.</summary>
 /// <param name="Kind">What it serves.</param>
 /// <param name="Key">The key of the configuration that says so.</param>
 /// <param name="EndPoint">The address.</param>
 internal sealed record Listener(ListenerKind Kind, string Key, EndPoint EndPoint)
 {
+    // What the platforms say when a socket is opened as a file.
+    private const int NoDeviceLinux = 6;
+    private const int NotSupportedMac = 102;
+
     /// <summary>The listeners that a configuration asks for.</summary>
     /// <exception cref="DaemonException">A name means no address.</exception>
     public static IReadOnlyList<Listener> Plan(DaemonOptions options)
@@ -87,6 +95,11 @@ internal sealed record Listener(ListenerKind Kind, string Key, EndPoint EndPoint
             return;
         }
 
+        if (!IsSocket(path))
+        {
+            throw NoSocket(path, null);
+        }
+
         using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
@@ -98,7 +111,34 @@ internal sealed record Listener(ListenerKind Kind, string Key, EndPoint EndPoint
         }
         catch (SocketException error)
         {
-            throw new DaemonException($"'{Key}': {path} is there, and is not a socket of a daemon.", error);
+            throw NoSocket(path, error);
+        }
+    }
+
+    private DaemonException NoSocket(string path, Exception? error) =>
+        new($"'{Key}': {path} is there, and is not a socket of a daemon.", error);
+
+    // To connect fails alike at a socket that nobody listens at and at a file of somebody's. Only a socket cannot be
+    // opened; for writing too, as a pipe would otherwise wait for who writes.
+    private static bool IsSocket(string path)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return (File.GetAttributes(path) & FileAttributes.ReparsePoint) != 0;
+        }
+
+        try
+        {
+            using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+            return false;
+        }
+        catch (IOException error)
+        {
+            return error.HResult is NoDeviceLinux or NotSupportedMac;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return false;
         }
     }
 

@@ -40,6 +40,21 @@ public sealed class DaemonTests : IDisposable
         Assert.Contains(error.Problems, problem => problem.StartsWith(sentence, StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("what must not be lost")]
+    [InlineData("")]
+    public async Task A_file_that_is_no_socket_is_not_taken_for_a_socket_that_a_daemon_left(string content)
+    {
+        var path = Path.Combine(_directory, "precious.txt");
+        await File.WriteAllTextAsync(path, content);
+
+        var error = await Assert.ThrowsAsync<DaemonException>(
+            () => StartAsync("listen: unix:precious.txt\nhttp_listen: ''\napi_key: k"));
+
+        Assert.Equal($"'listen': {path} is there, and is not a socket of a daemon.", error.Message);
+        Assert.Equal(content, await File.ReadAllTextAsync(path));
+    }
+
     [Fact]
     public async Task Insecure_serves_other_machines_and_says_that_it_is_unwise()
     {
