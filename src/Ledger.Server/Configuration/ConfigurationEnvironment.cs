@@ -37,6 +37,13 @@ internal static class ConfigurationEnvironment
                 continue;
             }
 
+            if (value.Length == 0 && key.Path == "api_key")
+            {
+                // In a file "" is meant; here it is a template that nobody filled in.
+                warnings.Add($"The environment has {name} without a value; it has no effect.");
+                continue;
+            }
+
             object raw = key.Kind == ValueKind.Texts
                 ? value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).ToList()
                 : value;

@@ -8,6 +8,13 @@ namespace Ledger.Server.Configuration;
 internal sealed record LoadedConfiguration(
     DaemonOptions Options, IReadOnlyList<string> Warnings, string Path, ConfigurationValues Values)
 {
+    /// <summary>The environment that it was read with.</summary>
+    /// <remarks>A reload reads with it too: the process forgets what of it is secret.</remarks>
+    public required IReadOnlyDictionary<string, string> Environment { get; init; }
+
+    /// <summary>Whether the file was there.</summary>
+    public required bool IsFileThere { get; init; }
+
     /// <summary>The file's directory, where the daemon keeps what it needs.</summary>
     public string Directory => System.IO.Path.GetDirectoryName(Path)!;
 
@@ -20,8 +27,9 @@ internal sealed record LoadedConfiguration(
         path = System.IO.Path.GetFullPath(path);
         var fileName = System.IO.Path.GetFileName(path);
         var problems = new List<string>();
-        var given = File.Exists(path)
-            ? ConfigurationDocument.Read(File.ReadAllText(path), fileName, "", problems)
+        var text = SecretFile.ReadOrNull(path);
+        var given = text is not null
+            ? ConfigurationDocument.Read(text, fileName, "", problems)
             : new Dictionary<string, GivenValue>(StringComparer.Ordinal);
         var warnings = new List<string>(ConfigurationEnvironment.Apply(environment, given));
         var values = new ConfigurationValues("", "", given, problems);
@@ -31,12 +39,16 @@ internal sealed record LoadedConfiguration(
             throw new ConfigurationException(problems);
         }
 
-        if (SecretFile.IsReadableByOthers(path))
+        if (text is not null && SecretFile.IsReadableByOthers(path))
         {
             warnings.Add($"{path} can be read by other users of this machine, and has secrets in it: chmod 600 it.");
         }
 
-        return new LoadedConfiguration(options, warnings, path, values);
+        return new LoadedConfiguration(options, warnings, path, values)
+        {
+            Environment = environment,
+            IsFileThere = text is not null,
+        };
     }
 
     /// <summary>The keys whose values differ from an earlier reading's; of hooks only that they may.</summary>
@@ -55,6 +67,12 @@ internal sealed record LoadedConfiguration(
     public LoadedConfiguration Reload(IReadOnlyDictionary<string, string> environment)
     {
         var next = Load(Path, environment);
+        if (IsFileThere && !next.IsFileThere)
+        {
+            // Defaults are what a first start means, and nobody who moves a file for a moment.
+            throw new ConfigurationException($"{Path} is not there any more: nothing was changed.");
+        }
+
         var problems = ConfigurationTable.All
             .Where(key => !key.IsReloadable && key.Kind != ValueKind.Later
                 && !key.Path.Contains("[]", StringComparison.Ordinal) && !Values.IsSame(next.Values, key.Path))

@@ -13,6 +13,24 @@ internal static class SecretFile
         !OperatingSystem.IsWindows() && File.Exists(path)
         && (File.GetUnixFileMode(path) & (UnixFileMode.GroupRead | UnixFileMode.OtherRead)) != 0;
 
+    /// <summary>The text of a file; null when there is none.</summary>
+    /// <exception cref="ConfigurationException">It is there and cannot be read.</exception>
+    public static string? ReadOrNull(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new ConfigurationException($"{path} cannot be read: {error.Message}");
+        }
+    }
+
     /// <summary>Makes a directory of the daemon's; a new one is its owner's alone.</summary>
     public static void CreateDirectory(string path)
     {

@@ -93,13 +93,7 @@ internal sealed class Daemon : IAsyncDisposable
         await _changing.WaitAsync();
         try
         {
-            var changed = await _parts.ReloadAsync();
-            foreach (var listener in _listeners)
-            {
-                ServerSetup.Restrict(listener, State);
-            }
-
-            return changed;
+            return await _parts.ReloadAsync(Restrict);
         }
         catch (ConfigurationException error)
         {
@@ -159,11 +153,7 @@ internal sealed class Daemon : IAsyncDisposable
             DaemonEvents.ConfigurationWarning(logger, warning);
         }
 
-        foreach (var listener in _listeners)
-        {
-            ServerSetup.Restrict(listener, State);
-        }
-
+        Restrict(State);
         foreach (var kind in new[] { ListenerKind.Grpc, ListenerKind.Http })
         {
             foreach (var address in AddressesOf(kind))
@@ -173,5 +163,33 @@ internal sealed class Daemon : IAsyncDisposable
         }
 
         DaemonEvents.Ready(logger, State.Options.Database.ToString());
+    }
+
+    /// <summary>Lets only those use the sockets who may; a socket that is gone lets nobody in.</summary>
+    /// <exception cref="ConfigurationException">One stays open that must not be.</exception>
+    private void Restrict(DaemonState state)
+    {
+        foreach (var listener in _listeners)
+        {
+            try
+            {
+                ServerSetup.Restrict(listener, state);
+            }
+            catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
+            {
+                DaemonEvents.ConfigurationWarning(
+                    _parts.Logger, $"The socket {listener.EndPoint} is gone: nobody can reach it until a restart.");
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                var sentence = $"The rights of the socket {listener.EndPoint} cannot be changed: {error.Message}";
+                if (state.Authenticator.IsOpen)
+                {
+                    throw new ConfigurationException(sentence);
+                }
+
+                DaemonEvents.ConfigurationWarning(_parts.Logger, sentence);
+            }
+        }
     }
 }

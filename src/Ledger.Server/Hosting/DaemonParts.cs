@@ -129,16 +129,38 @@ internal sealed class DaemonParts : IAsyncDisposable
     }
 
     /// <summary>Takes over the configuration as a whole or not at all.</summary>
+    /// <param name="restrict">Lets only those use the sockets who may, or fails.</param>
     /// <returns>The keys that changed.</returns>
     /// <exception cref="ConfigurationException">It was not taken over.</exception>
-    public async Task<IReadOnlyList<string>> ReloadAsync()
+    public async Task<IReadOnlyList<string>> ReloadAsync(Action<DaemonState> restrict)
     {
         var previous = _state;
-        var next = DaemonState.Prepare(previous.Configuration.Reload(ConfigurationEnvironment.OfProcess()));
+        var configuration = previous.Configuration;
+        var next = DaemonState.Prepare(configuration.Reload(configuration.Environment), previous);
+        try
+        {
+            if (next.Authenticator.IsOpen)
+            {
+                // Before anybody may call: a socket is its owner's first.
+                restrict(next);
+            }
 
-        // This may still fail, and then changes nothing; what follows cannot.
-        await ReplaceHooksAsync(next.Options.Hooks);
+            // This may still fail, and then changes nothing; what follows cannot.
+            await ReplaceHooksAsync(next.Options.Hooks);
+        }
+        catch (ConfigurationException)
+        {
+            next.Rates.Dispose();
+            restrict(previous);
+            throw;
+        }
+
         _state = next;
+        if (!next.Authenticator.IsOpen)
+        {
+            restrict(next);
+        }
+
         Catalog.StoresMax = next.Options.Limits.Stores;
         _log.Level = next.Options.LogLevel;
         previous.Rates.Dispose();

@@ -8,21 +8,29 @@ namespace Ledger.Server.Hosting;
 /// <param name="Authenticator">Who may call.</param>
 /// <param name="Certificates">The certificates; null for clear text.</param>
 /// <param name="Rates">How many calls each may make.</param>
-/// <param name="Keys">The hashed keys.</param>
+/// <param name="Keys">The hashed keys; null when there is no file of them.</param>
 internal sealed record DaemonState(
     LoadedConfiguration Configuration, Authenticator Authenticator, Certificates? Certificates, RateLimits Rates,
-    IReadOnlyList<KeyRecord> Keys)
+    IReadOnlyList<KeyRecord>? Keys)
 {
     /// <summary>What the configuration says.</summary>
     public DaemonOptions Options => Configuration.Options;
 
     /// <summary>Reads the files that a configuration names, and checks whom it would serve.</summary>
+    /// <param name="configuration">The configuration.</param>
+    /// <param name="previous">What a reload would replace; null at a start.</param>
     /// <exception cref="ConfigurationException">It cannot be used; nothing was changed.</exception>
-    public static DaemonState Prepare(LoadedConfiguration configuration)
+    public static DaemonState Prepare(LoadedConfiguration configuration, DaemonState? previous = null)
     {
         var options = configuration.Options;
-        var keys = KeyFile.Load(options.KeysFile);
-        var authenticator = Authenticator.Create(options, keys);
+        var keys = KeyFile.LoadOrNull(options.KeysFile);
+        if (keys is null && previous?.Keys is not null)
+        {
+            throw new ConfigurationException(
+                $"The keys file {options.KeysFile} is not there any more: nothing was changed.");
+        }
+
+        var authenticator = Authenticator.Create(options, keys ?? []);
         var certificates = options.Tls is null ? null : Certificates.Load(options.Tls);
         var problems = new List<string>();
         CheckExposure("listen", options.Listen);
@@ -62,7 +70,7 @@ internal sealed record DaemonState(
     public IReadOnlyList<string> ChangesFrom(DaemonState earlier)
     {
         var changes = Configuration.ChangesFrom(earlier.Configuration);
-        return KeyFile.ToText(Keys) == KeyFile.ToText(earlier.Keys) ? changes : [.. changes, "keys"];
+        return KeyFile.ToText(Keys ?? []) == KeyFile.ToText(earlier.Keys ?? []) ? changes : [.. changes, "keys"];
     }
 
     /// <summary>Sentences about what works and is unwise.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Sockets;
 using System.Text;
 using Ledger.Rpc;
 using Ledger.Server.Configuration;
@@ -86,7 +87,7 @@ internal sealed class RequestPipeline
     private ValueTask<Identity?> AuthenticateAsync(HttpContext context)
     {
         var state = _parts.State;
-        var identity = state.Authenticator.Find(context.Request);
+        var identity = IdentityOf(context, state);
         if (!state.Rates.TryTake(identity, out _))
         {
             _parts.Audit.Refused(context, "too many calls");
@@ -102,12 +103,29 @@ internal sealed class RequestPipeline
         return ValueTask.FromResult(identity);
     }
 
+    /// <summary>Who calls.</summary>
+    /// <remarks>
+    /// When the daemon becomes open, its sockets become their owner's alone; a connection of before may be another
+    /// user's.
+    /// </remarks>
+    private static Identity? IdentityOf(HttpContext context, DaemonState state) =>
+        state.Authenticator.IsOpen
+        && context.Features.Get<Listener>() is { EndPoint: UnixDomainSocketEndPoint }
+        && context.Features.Get<ConnectionBegin>() is { IsOpen: false }
+            ? null : state.Authenticator.Find(context.Request);
+
     private static void RefuseGrpc(HttpContext context, RpcCode code, string message)
     {
         context.Response.ContentType = "application/grpc";
         context.Response.Headers["grpc-status"] = ((int)code).ToString(CultureInfo.InvariantCulture);
         context.Response.Headers["grpc-message"] = message;
     }
+
+    /// <summary>Whether somebody may know of every store and hook there is: metrics name them.</summary>
+    private bool MaySeeAll(Identity? identity) =>
+        identity is not null && (identity.Rights & (Rights.Read | Rights.Admin)) != 0
+        && (identity.Stores is null
+            || (_parts.State.Options.AllowedStores is { } all && identity.Stores.IsSupersetOf(all)));
 
     private static string ReasonOf(HttpContext context) =>
         context.Request.Headers.ContainsKey(Authenticator.KeyHeader)
@@ -137,6 +155,14 @@ internal sealed class RequestPipeline
 
         if (context.Request is { Method: "GET", Path.Value: "/metrics" })
         {
+            if (!MaySeeAll(identity.Identity))
+            {
+                _parts.Audit.Refused(context, "no right to the metrics of all stores");
+                await Answers.ErrorAsync(context, new RpcException(
+                    RpcCode.PermissionDenied, "The credentials do not allow this call."));
+                return;
+            }
+
             await Answers.BytesAsync(
                 context, PrometheusMetrics.ContentType, Encoding.UTF8.GetBytes(_parts.MetricsText));
         }
@@ -150,7 +176,7 @@ internal sealed class RequestPipeline
     private async Task<(bool IsAdmitted, Identity? Identity)> AdmitAsync(HttpContext context)
     {
         var state = _parts.State;
-        var identity = state.Authenticator.Find(context.Request);
+        var identity = IdentityOf(context, state);
         if (!state.Rates.TryTake(identity, out var retryAfter))
         {
             _parts.Audit.Refused(context, "too many calls");

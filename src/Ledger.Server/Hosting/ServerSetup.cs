@@ -96,6 +96,7 @@ internal static class ServerSetup
         listen.Use(next => connection =>
         {
             connection.Features.Set(listener);
+            connection.Features.Set(new ConnectionBegin(parts.State.Authenticator.IsOpen));
             return next(connection);
         });
         if (hasTls)

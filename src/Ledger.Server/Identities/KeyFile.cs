@@ -14,17 +14,21 @@ internal static class KeyFile
 
     /// <summary>Reads the file; no keys when it is missing.</summary>
     /// <exception cref="ConfigurationException">It cannot be used; every problem is named.</exception>
-    public static IReadOnlyList<KeyRecord> Load(string path)
+    public static IReadOnlyList<KeyRecord> Load(string path) => LoadOrNull(path) ?? [];
+
+    /// <summary>Reads the file; null when it is missing.</summary>
+    /// <exception cref="ConfigurationException">It cannot be used; every problem is named.</exception>
+    public static IReadOnlyList<KeyRecord>? LoadOrNull(string path)
     {
-        if (!File.Exists(path))
+        if (SecretFile.ReadOrNull(path) is not { } text)
         {
-            return [];
+            return null;
         }
 
         var problems = new List<string>();
         var fileName = Path.GetFileName(path);
         var prefix = ConfigurationTable.KeysFilePrefix;
-        var given = ConfigurationDocument.Read(File.ReadAllText(path), fileName, prefix, problems);
+        var given = ConfigurationDocument.Read(text, fileName, prefix, problems);
         var values = new ConfigurationValues(prefix, "", given, problems);
         var keys = values.Sections("keys").Select(Read).OfType<KeyRecord>().ToList();
         var names = keys.CountBy(key => key.Name, StringComparer.OrdinalIgnoreCase);

@@ -55,6 +55,16 @@ public sealed class AccessTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
     }
 
     [Theory]
+    [InlineData("stranger")]
+    [InlineData("reader")]
+    public async Task Metrics_name_every_store_and_are_not_for_a_key_of_some(string name)
+    {
+        var answer = await daemon.SendAsync("GET", "/metrics", key: DaemonFixture.KeyOf(name));
+
+        Assert.Equal(403, answer.Status);
+    }
+
+    [Theory]
     [InlineData("/openapi.json", HttpStatusCode.Unauthorized)]
     [InlineData("/metrics", HttpStatusCode.Unauthorized)]
     [InlineData("/", HttpStatusCode.Unauthorized)]
