@@ -1,4 +1,6 @@
+using System.Data.Common;
 using System.Runtime.InteropServices;
+using Ledger.Objects;
 using Ledger.Runtime;
 using Ledger.Streams.Relational;
 using Npgsql;
@@ -8,20 +10,22 @@ namespace Ledger.Streams.Postgres;
 
 /// <summary>Appends inside one transaction: holds the streams, decides, and writes.</summary>
 /// <remarks>
-/// Own appends take the store's counter as their last step before the commit, which is the caller's; those inside a
-/// foreign transaction never touch it: docs/formats/streams-postgres.md, "How entries are written".
+/// Own appends take two round trips: the first begins the transaction, holds the streams and asks what must be known,
+/// the second takes the store's counter, writes and commits. Those inside a foreign transaction never touch the
+/// counter: docs/formats/streams-postgres.md, "How entries are written".
 /// </remarks>
-/// <param name="connection">In a transaction.</param>
+/// <param name="connection">In a transaction of the caller's, or in none.</param>
 /// <param name="table">The store.</param>
 internal sealed class PostgresAppend(NpgsqlConnection connection, PostgresTable table)
 {
     /// <summary>How long a group waits for a stream that another transaction is just making.</summary>
-    private const string CreationTimeout = "SET LOCAL lock_timeout = '50ms'";
+    private const string CreationTimeout = "50ms";
 
     private readonly AppendPlan _plan = new();
     private readonly List<long> _ids = [];
+    private bool _isSomethingWaiting;
 
-    /// <summary>How long own transactions wait for locks; null leaves it to the caller's settings.</summary>
+    /// <summary>How long own transactions wait for locks, as the server takes it; null in a foreign one.</summary>
     public string? LockTimeout { get; init; }
 
     /// <summary>Who tells of the commit; empty in a foreign transaction.</summary>
@@ -31,23 +35,30 @@ internal sealed class PostgresAppend(NpgsqlConnection connection, PostgresTable 
     public IReadOnlyList<long> Ids => _ids;
 
     /// <summary>
-    /// Locks the streams that nobody holds and looks for duplicates; gives the names of those that somebody holds.
+    /// Begins a transaction, locks the streams that nobody holds, makes those that may be made, and looks for
+    /// duplicates.
     /// </summary>
-    public ValueTask<HashSet<string>> LockFreeAsync(
-        IReadOnlyList<StreamAppend> appends, CancellationToken cancellationToken) =>
-        LockAsync(table.FindFreeStreams, appends, cancellationToken);
+    /// <param name="appends">Of the whole group.</param>
+    /// <param name="mayBeMade">
+    /// Streams that get an entry in any case when they are missing: a stream that was made must not stay empty.
+    /// </param>
+    /// <returns>The names of streams that somebody else holds.</returns>
+    public ValueTask<HashSet<string>> BeginGroupAsync(
+        IReadOnlyList<StreamAppend> appends, string[] mayBeMade) =>
+        LockAsync(appends, mayBeMade, CancellationToken.None);
 
     /// <summary>Locks the streams, waits for those who hold them, and looks for duplicates.</summary>
+    /// <remarks>Begins a transaction, unless it is the caller's.</remarks>
     public async ValueTask LockAllAsync(IReadOnlyList<StreamAppend> appends, CancellationToken cancellationToken)
     {
-        var held = await LockAsync(table.FindStreams, appends, cancellationToken);
+        var held = await LockAsync(appends, null, cancellationToken);
         Invariant.Check(held.Count == 0);
     }
 
     /// <inheritdoc cref="AppendPlan.Decide"/>
     public AppendPlan.Decision Decide(IReadOnlyList<StreamAppend> appends) => _plan.Decide(appends);
 
-    /// <summary>Makes the streams that get their first entries.</summary>
+    /// <summary>Makes the streams that get their first entries and are not made yet.</summary>
     /// <param name="isGroup">Whether others would wait as well when somebody is just making one of them.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>False when somebody else has made one of them meanwhile: then all must be decided again.</returns>
@@ -63,13 +74,13 @@ internal sealed class PostgresAppend(NpgsqlConnection connection, PostgresTable 
         await using var batch = new NpgsqlBatch(connection);
         if (isGroup)
         {
-            Add(batch, CreationTimeout);
+            Add(batch, $"SET LOCAL lock_timeout = '{CreationTimeout}'");
         }
 
         Add(batch, table.InsertStreams, Texts([.. missing.Keys]));
         if (isGroup && LockTimeout is { } timeout)
         {
-            Add(batch, timeout);
+            Add(batch, $"SET LOCAL lock_timeout = '{timeout}'");
         }
 
         var made = 0;
@@ -82,28 +93,53 @@ internal sealed class PostgresAppend(NpgsqlConnection connection, PostgresTable 
         return made == missing.Count;
     }
 
-    /// <summary>Writes what was decided, with positions; the counter is held from here to the commit.</summary>
-    public async ValueTask WriteAsync(CancellationToken cancellationToken)
+    /// <summary>Writes what was decided, with positions, and commits: one round trip, never cancelled.</summary>
+    /// <exception cref="NpgsqlException">Nothing is written.</exception>
+    /// <exception cref="OutcomeUnknownException">
+    /// The connection was lost before the server had answered: what was to be written is there whole, or not at all.
+    /// </exception>
+    public async ValueTask CommitAsync()
     {
-        if (_plan.Entries.Count == 0)
+        await using var batch = new NpgsqlBatch(connection);
+        if (_plan.Entries.Count > 0)
         {
-            return;
+            if (_isSomethingWaiting)
+            {
+                // Entries of foreign transactions wait for their positions: they come first.
+                Add(batch, table.LockCounter);
+                Add(batch, table.Stamp);
+            }
+
+            Add(
+                batch, _isSomethingWaiting ? table.WriteUnlessBehindWaiting : table.Write,
+                [.. Rows(), new NpgsqlParameter<long> { TypedValue = _plan.Entries.Count }]);
         }
 
-        var rows = Rows();
-        if (await InsertAsync(table.InsertWhenNoneWaits, rows, isFirst: true, cancellationToken))
+        Add(batch, "COMMIT");
+        try
         {
-            return;
+            await using var reader = await batch.ExecuteReaderAsync(CancellationToken.None);
+            if (_plan.Entries.Count > 0)
+            {
+                if (_isSomethingWaiting)
+                {
+                    await reader.NextResultAsync(CancellationToken.None);
+                }
+
+                await ReadIdsAsync(reader, CancellationToken.None);
+            }
+
+            // To the answer of the commit itself: a reader that is only closed keeps its errors to itself.
+            while (await reader.NextResultAsync(CancellationToken.None))
+            {
+            }
+        }
+        catch (DbException error) when (MayBeCommitted(error))
+        {
+            throw new OutcomeUnknownException("The database went away during a commit.", error);
         }
 
-        // Entries of foreign transactions wait for their positions: they come first.
-        if (!await InsertAsync(table.InsertWhenStreamsAreFree, rows, isFirst: false, cancellationToken))
-        {
-            // One of them is being changed at this moment, so that what follows it in its stream has to wait as well.
-            await using var waiting = new NpgsqlBatch(connection);
-            Add(waiting, table.InsertWaiting, rows);
-            await waiting.ExecuteNonQueryAsync(cancellationToken);
-        }
+        Invariant.Check(_ids.Count == _plan.Entries.Count);
     }
 
     /// <summary>Writes what was decided, without positions, and tells those who listen when it is committed.</summary>
@@ -115,108 +151,120 @@ internal sealed class PostgresAppend(NpgsqlConnection connection, PostgresTable 
         }
 
         await using var batch = new NpgsqlBatch(connection);
-        Add(batch, table.InsertWaiting, Rows());
-        AddStreams(batch);
-        await batch.ExecuteNonQueryAsync(cancellationToken);
+        Add(batch, table.WriteWaiting, Rows());
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        await ReadIdsAsync(reader, cancellationToken);
+        Invariant.Check(_ids.Count == _plan.Entries.Count);
     }
 
     private async ValueTask<HashSet<string>> LockAsync(
-        string find, IReadOnlyList<StreamAppend> appends, CancellationToken cancellationToken)
+        IReadOnlyList<StreamAppend> appends, string[]? mayBeMade, CancellationToken cancellationToken)
     {
         string[] names = [.. appends.Select(append => append.Stream).Distinct(StringComparer.Ordinal)];
         var keys = appends.SelectMany(append => append.Entries
             .Where(entry => entry.DedupKey is not null)
             .Select(entry => (append.Stream, Key: entry.DedupKey ?? ""))).Distinct().ToArray();
         await using var batch = new NpgsqlBatch(connection);
-        if (LockTimeout is { } timeout)
+        var isOwn = LockTimeout is not null;
+        if (isOwn)
         {
-            Add(batch, timeout);
+            Add(batch, "BEGIN ISOLATION LEVEL READ COMMITTED");
+            _ = mayBeMade is null
+                ? Add(batch, table.BeginOwn, Text(LockTimeout))
+                : Add(batch, table.BeginGroup, Text(CreationTimeout));
         }
-
-        if (table.BeginWrite is { } begin)
+        else if (table.BeginForeign is { } begin)
         {
             Add(batch, begin);
         }
 
-        // Ids are taken under the locks, so that they rise in each stream; those of duplicates are left out for good.
-        Add(batch, find, Texts(names));
-        var count = appends.Sum(append => append.Entries.Count);
-        Add(batch, table.NextIds, new NpgsqlParameter<int> { TypedValue = count });
+        _ = mayBeMade is null
+            ? Add(batch, table.FindStreams, Texts(names))
+            : Add(batch, table.FindFreeStreams, Texts(names), Texts(mayBeMade), Texts([.. names.Except(mayBeMade)]));
         if (keys.Length > 0)
         {
+            if (isOwn)
+            {
+                Add(batch, "SET LOCAL plan_cache_mode = auto");
+            }
+
             Add(
                 batch, table.FindDuplicates, Texts([.. keys.Select(key => key.Stream)]),
                 Texts([.. keys.Select(key => key.Key)]));
         }
 
-        var held = new HashSet<string>(StringComparer.Ordinal);
+        if (isOwn)
+        {
+            Add(batch, table.HasWaitingThenTimeout, Text(LockTimeout));
+        }
+
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken))
+        if (isOwn)
         {
-            if (reader.IsDBNull(2))
-            {
-                held.Add(reader.GetString(0));
-            }
-            else
-            {
-                _plan.AddStream(reader.GetString(0), reader.GetInt64(1), reader.GetInt64(2));
-            }
+            await reader.NextResultAsync(cancellationToken);
         }
 
-        await reader.NextResultAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken))
+        var held = await ReadStreamsAsync(reader, mayBeMade ?? [], cancellationToken);
+        if (keys.Length > 0)
         {
-            _ids.Add(reader.GetInt64(0));
-        }
-
-        if (await reader.NextResultAsync(cancellationToken))
-        {
+            await reader.NextResultAsync(cancellationToken);
             while (await reader.ReadAsync(cancellationToken))
             {
                 _plan.AddDuplicate(reader.GetString(0), reader.GetString(1), reader.GetInt64(2));
             }
         }
 
+        if (isOwn)
+        {
+            await reader.NextResultAsync(cancellationToken);
+            await reader.ReadAsync(cancellationToken);
+            _isSomethingWaiting = reader.GetBoolean(0);
+        }
+
         return held;
     }
 
-    private async ValueTask<bool> InsertAsync(
-        string insert, NpgsqlParameter[] rows, bool isFirst, CancellationToken cancellationToken)
+    // What could be made and is neither ours nor new is somebody else's, who may have made it only now.
+    private async ValueTask<HashSet<string>> ReadStreamsAsync(
+        NpgsqlDataReader reader, string[] mayBeMade, CancellationToken cancellationToken)
     {
-        await using var batch = new NpgsqlBatch(connection);
-        Add(batch, isFirst ? table.LockCounter : table.Stamp);
-        var inserting = Add(batch, insert, rows);
-        Add(
-            batch, table.Count, new NpgsqlParameter<long> { TypedValue = _plan.Entries.Count },
-            new NpgsqlParameter<long> { TypedValue = _ids[0] });
-        if (isFirst)
+        var held = new HashSet<string>(mayBeMade, StringComparer.Ordinal);
+        var own = new List<string>();
+        while (await reader.ReadAsync(cancellationToken))
         {
-            AddStreams(batch);
+            var name = reader.GetString(0);
+            if (reader.IsDBNull(2))
+            {
+                if (!reader.IsDBNull(1))
+                {
+                    held.Add(name);
+                }
+            }
+            else
+            {
+                own.Add(name);
+                _plan.AddStream(name, reader.GetInt64(1), reader.GetInt64(2));
+            }
         }
 
-        await batch.ExecuteNonQueryAsync(cancellationToken);
-        foreach (var command in batch.BatchCommands)
-        {
-            // The next batch has the same ones.
-            command.Parameters.Clear();
-        }
-
-        Invariant.Check(inserting.RecordsAffected == 0 || inserting.RecordsAffected == _plan.Entries.Count);
-        return inserting.RecordsAffected > 0;
+        held.ExceptWith(own);
+        return held;
     }
 
-    private void AddStreams(NpgsqlBatch batch)
-    {
-        var streams = _plan.Written.ToArray();
-        Add(
-            batch, table.UpdateStreams, Longs([.. streams.Select(stream => stream.Key)]),
-            Longs([.. streams.Select(stream => _ids[(int)~stream.End])]),
-            Longs([.. streams.Select(stream => (long)stream.Added)]));
+    /// <summary>Whether a batch that ends with the commit failed so that nobody knows what became of it.</summary>
+    /// <remarks>
+    /// Answers come in the order of the commands, and the server ends a statement that writes before it sends its first
+    /// row: an error that it tells before any id is one of a command before the commit, which was left out then.
+    /// </remarks>
+    private bool MayBeCommitted(DbException error) =>
+        _plan.Entries.Count > 0 && PostgresErrors.IsAway(error) && (error is not PostgresException || _ids.Count > 0);
 
-        // Within the transaction: a process that dies between its commit and a word about it leaves others unaware.
-        Add(
-            batch, "SELECT pg_notify($1, $2)", new NpgsqlParameter<string> { TypedValue = table.Channel },
-            new NpgsqlParameter<string> { TypedValue = Sender });
+    private async ValueTask ReadIdsAsync(NpgsqlDataReader reader, CancellationToken cancellationToken)
+    {
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            _ids.Add(reader.GetInt64(0));
+        }
     }
 
     private NpgsqlParameter[] Rows()
@@ -225,8 +273,11 @@ internal sealed class PostgresAppend(NpgsqlConnection connection, PostgresTable 
         T[] Column<T>(Func<NewEntry, T> of) => [.. entries.Select(item => of(item.Entry))];
         return
         [
-            Longs([.. _ids.Take(entries.Count)]),
-            Longs([.. entries.Select(item => item.Stream.Key)]),
+            new NpgsqlParameter<long[]>
+            {
+                TypedValue = [.. entries.Select(item => item.Stream.Key)],
+                NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint,
+            },
             new NpgsqlParameter<byte[][]>
             {
                 TypedValue = Column(entry => BytesOf(entry.Payload)),
@@ -249,6 +300,8 @@ internal sealed class PostgresAppend(NpgsqlConnection connection, PostgresTable 
                 TypedValue = Column(entry => entry.CreatedAt?.ToUnixTimeMilliseconds()),
                 NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint,
             },
+            Text(table.Channel),
+            Text(Sender),
         ];
     }
 
@@ -270,8 +323,8 @@ internal sealed class PostgresAppend(NpgsqlConnection connection, PostgresTable 
     private static NpgsqlParameter<string?[]> Texts(string?[] values) =>
         new() { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
 
-    private static NpgsqlParameter<long[]> Longs(long[] values) =>
-        new() { TypedValue = values, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint };
+    private static NpgsqlParameter<string?> Text(string? value) =>
+        new() { TypedValue = value, NpgsqlDbType = NpgsqlDbType.Text };
 
     // A payload that is the whole of an array needs no copy, as nobody writes meanwhile.
     private static byte[] BytesOf(ReadOnlyMemory<byte> payload) =>

@@ -5,19 +5,24 @@ namespace Ledger.Streams.Postgres;
 /// <summary>The statements of a store that only PostgreSQL has; their parameters are $1, $2, …</summary>
 internal sealed class PostgresTable
 {
+    /// <summary>
+    /// Plans are made once: the server would make a new one for every small append, which takes longer than the append.
+    /// So a statement must not be written such that its plan for an empty table is a bad one later.
+    /// </summary>
+    private const string PlanOnce =
+        "set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)";
+
     private const string Columns =
-        "id, stream, payload, order_key, dedup_key, source_id, schema_version, metadata, tags, search, words, " +
-        "created_ms";
+        "position, id, stream, payload, order_key, dedup_key, source_id, schema_version, metadata, tags, search, " +
+        "words, created_ms";
 
     private const string Values =
-        "u.id, u.stream, u.payload, u.order_key, u.dedup_key, u.source_id, u.schema_version, u.metadata::jsonb, " +
+        "u.stream, u.payload, u.order_key, u.dedup_key, u.source_id, u.schema_version, u.metadata::jsonb, " +
         "u.tags::jsonb, u.search, array_to_tsvector(string_to_array(u.words, ' ')), " +
-        "COALESCE(u.created_ms, (extract(epoch FROM statement_timestamp()) * 1000)::bigint)";
-
-    private const string Rows =
-        "unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::integer[], " +
-        "$8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[]) WITH ORDINALITY " +
-        "u(id, stream, payload, order_key, dedup_key, source_id, schema_version, metadata, tags, search, words, " +
+        "COALESCE(u.created_ms, (extract(epoch FROM statement_timestamp()) * 1000)::bigint) " +
+        "FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::text[], " +
+        "$8::text[], $9::text[], $10::text[], $11::bigint[]) WITH ORDINALITY " +
+        "u(stream, payload, order_key, dedup_key, source_id, schema_version, metadata, tags, search, words, " +
         "created_ms, place)";
 
     /// <summary>Prepares the statements of a store.</summary>
@@ -34,37 +39,52 @@ internal sealed class PostgresTable
         (HasFullText, Channel) = (hasFullText, "ledger_" + uuid);
         Entries = Shared.Entries;
         var streams = dialect.Schema + "ledger_streams";
-        BeginWrite = isCarefree ? "SET LOCAL synchronous_commit = on" : null;
+        BeginForeign = isCarefree ? "SET LOCAL synchronous_commit = on" : null;
+        BeginOwn = "SELECT set_config('lock_timeout', $1, true)" +
+            (isCarefree ? ", set_config('synchronous_commit', 'on', true)" : "");
+        BeginGroup = $"{BeginOwn}, {PlanOnce}";
         FindStreams = $"SELECT name, key, end_id FROM {streams} WHERE store = {number} AND name = ANY ($1) " +
             "ORDER BY key FOR UPDATE";
         FindFreeStreams =
-            $"WITH free AS (SELECT key, end_id FROM {streams} WHERE store = {number} AND name = ANY ($1) " +
-            "ORDER BY key FOR UPDATE SKIP LOCKED) " +
-            $"SELECT s.name, s.key, f.end_id FROM {streams} s LEFT JOIN free f ON f.key = s.key " +
-            $"WHERE s.store = {number} AND s.name = ANY ($1)";
+            // Nobody waits for these locks, so that their order does not matter.
+            $"WITH free AS (SELECT f.* FROM unnest($1::text[]) n CROSS JOIN LATERAL " +
+            $"(SELECT name, key, end_id FROM {streams} WHERE store = {number} AND name = n " +
+            "FOR UPDATE SKIP LOCKED) f), " +
+            $"made AS (INSERT INTO {streams} (store, name, end_id, count) SELECT {number}, n, 0, 0 " +
+            $"FROM unnest($2::text[]) n WHERE (SELECT s.key FROM {streams} s WHERE s.store = {number} " +
+            "AND s.name = n) IS NULL ORDER BY n COLLATE \"C\" ON CONFLICT DO NOTHING RETURNING name, key) " +
+            "SELECT name, key, end_id FROM free UNION ALL SELECT name, key, 0 FROM made UNION ALL " +
+            $"SELECT n, (SELECT s.key FROM {streams} s WHERE s.store = {number} AND s.name = n), NULL " +
+            "FROM unnest($3::text[]) n";
         InsertStreams = $"INSERT INTO {streams} (store, name, end_id, count) " +
             $"SELECT {number}, n, 0, 0 FROM unnest($1::text[]) n ORDER BY n COLLATE \"C\" " +
             "ON CONFLICT DO NOTHING RETURNING name, key";
-        UpdateStreams = $"UPDATE {streams} s SET end_id = u.end_id, count = s.count + u.added " +
-            "FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) u(key, end_id, added) WHERE s.key = u.key";
-        NextIds = $"SELECT nextval('{dialect.Schema}ledger_{number}_id') FROM generate_series(1, $1)";
         FindDuplicates =
             "SELECT k.name, k.dedup_key, d.id FROM unnest($1::text[], $2::text[]) k(name, dedup_key) " +
             $"JOIN {streams} s ON s.store = {number} AND s.name = k.name CROSS JOIN LATERAL " +
             $"(SELECT e.id FROM {Entries} e WHERE e.stream = s.key AND e.dedup_key = k.dedup_key OFFSET 0) d";
         LockCounter = $"SELECT last_position FROM {Stores} WHERE number = {number} FOR UPDATE";
-        var insert = $"INSERT INTO {Entries} (position, {Columns}) SELECT ";
-        var stamped = $"{insert} c.last_position + u.place, {Values} FROM {Rows}, {Stores} c " +
-            $"WHERE c.number = {number} AND NOT EXISTS (SELECT 1 FROM {Entries} w WHERE w.position IS NULL";
-        InsertWhenNoneWaits = stamped + ")";
-        InsertWhenStreamsAreFree = stamped + " AND w.stream = ANY ($2))";
-        InsertWaiting = $"{insert} NULL, {Values} FROM {Rows}";
-        Count = $"UPDATE {Stores} SET last_position = last_position + $1 " +
-            $"WHERE number = {number} AND EXISTS (SELECT 1 FROM {Entries} WHERE id = $2 AND position IS NOT NULL)";
+        // The server evaluates what it inserts row by row, in the order of the arrays: ids rise with the places.
+        string Writing(string counting, string position) =>
+            $"WITH {counting}written AS (INSERT INTO {Entries} ({Columns}) SELECT {position}, " +
+            $"nextval('{dialect.Schema}ledger_{number}_id'), {Values} RETURNING id, stream), " +
+            $"ends AS (UPDATE {streams} s SET end_id = w.last, count = s.count + w.added " +
+            "FROM (SELECT stream, max(id) AS last, count(*) AS added FROM written GROUP BY stream) w " +
+            "WHERE s.key = w.stream AND s.key = ANY ($1)), told AS MATERIALIZED (SELECT pg_notify($12, $13)) " +
+            "SELECT id FROM written, told ORDER BY id";
+        var counted = $"counted AS (UPDATE {Stores} SET last_position = last_position + $14 WHERE number = {number}";
+        const string Returning = " RETURNING last_position - $14 AS before), ";
+        const string Counted = "(SELECT before FROM counted) + u.place";
+        Write = Writing(counted + Returning, Counted);
+        WriteUnlessBehindWaiting = Writing(
+            $"{counted} AND NOT EXISTS (SELECT 1 FROM {Entries} WHERE position IS NULL AND stream + 0 = ANY ($1))" +
+            Returning, Counted);
+        WriteWaiting = Writing("", "CAST(NULL AS bigint)");
         FindEnd = $"SELECT last_position, EXISTS (SELECT 1 FROM {Entries} WHERE position IS NULL) " +
             $"FROM {Stores} WHERE number = {number}";
         FindLastId = $"SELECT COALESCE(max(id), 0) FROM {Entries}";
         HasWaiting = $"SELECT EXISTS (SELECT 1 FROM {Entries} WHERE position IS NULL)";
+        HasWaitingThenTimeout = $"{HasWaiting}, set_config('lock_timeout', $1, true), {PlanOnce}";
 
         // What another transaction is changing cannot be stamped, nor can what comes after it in its stream.
         Stamp =
@@ -75,7 +95,7 @@ internal sealed class PostgresTable
             "ready AS (SELECT f.id, row_number() OVER (ORDER BY f.id) AS place FROM free f WHERE NOT EXISTS " +
             "(SELECT 1 FROM held h WHERE h.stream = f.stream AND h.id < f.id)), " +
             $"stamped AS (UPDATE {Entries} e SET position = c.last_position + r.place FROM ready r, {Stores} c " +
-            $"WHERE c.number = {number} AND e.id = r.id RETURNING 1) " +
+            $"WHERE c.number = {number} AND e.id = r.id AND e.position IS NULL RETURNING 1) " +
             $"UPDATE {Stores} SET last_position = last_position + (SELECT count(*) FROM stamped) " +
             $"WHERE number = {number}";
     }
@@ -92,8 +112,14 @@ internal sealed class PostgresTable
     /// <summary>What is notified of commits; no other store has it.</summary>
     public string Channel { get; }
 
-    /// <summary>The first statement of a transaction that writes; null when there need not be one.</summary>
-    public string? BeginWrite { get; }
+    /// <summary>What is said first in a foreign transaction that writes; null when there is nothing to say.</summary>
+    public string? BeginForeign { get; }
+
+    /// <summary>What is said first in a transaction of our own; its parameter is the time to wait for locks.</summary>
+    public string BeginOwn { get; }
+
+    /// <summary>As <see cref="BeginOwn"/>, when all that follows has plans that hold.</summary>
+    public string BeginGroup { get; }
 
     // The names and statements.
     public string Entries { get; }
@@ -106,27 +132,27 @@ internal sealed class PostgresTable
 
     public string InsertStreams { get; }
 
-    public string UpdateStreams { get; }
-
-    public string NextIds { get; }
-
     public string FindDuplicates { get; }
 
     public string LockCounter { get; }
 
-    public string InsertWhenNoneWaits { get; }
+    /// <summary>Writes entries, gives them the next positions, and tells of it; gives their ids.</summary>
+    public string Write { get; }
 
-    public string InsertWhenStreamsAreFree { get; }
+    /// <summary>As <see cref="Write"/>, without positions when an entry of their streams waits for its own.</summary>
+    public string WriteUnlessBehindWaiting { get; }
 
-    public string InsertWaiting { get; }
-
-    public string Count { get; }
+    /// <summary>As <see cref="Write"/>, without positions.</summary>
+    public string WriteWaiting { get; }
 
     public string FindEnd { get; }
 
     public string FindLastId { get; }
 
     public string HasWaiting { get; }
+
+    /// <summary>As <see cref="HasWaiting"/>, and how long to wait for locks from then on.</summary>
+    public string HasWaitingThenTimeout { get; }
 
     public string Stamp { get; }
 }

@@ -37,7 +37,7 @@ internal sealed class PostgresWriter(
     private readonly AsyncQueue<bool> _alone = new(AloneMax);
     private readonly Queue<Request> _requests = new();
     private readonly string _lockTimeout = string.Create(
-        CultureInfo.InvariantCulture, $"SET LOCAL lock_timeout = {Math.Max(1, (long)writeTimeout.TotalMilliseconds)}");
+        CultureInfo.InvariantCulture, $"{Math.Max(1, (long)writeTimeout.TotalMilliseconds)}ms");
     private bool _hasLeader;
 
     private enum Turn
@@ -136,7 +136,8 @@ internal sealed class PostgresWriter(
                 await using var transaction = await connection.BeginTransactionAsync(
                     IsolationLevel.ReadCommitted, token);
                 await using var batch = new NpgsqlBatch(connection);
-                foreach (var sql in new[] { _lockTimeout, table.LockCounter, table.Stamp, table.HasWaiting })
+                var timeout = $"SET LOCAL lock_timeout = '{_lockTimeout}'";
+                foreach (var sql in new[] { timeout, table.LockCounter, table.Stamp, table.HasWaiting })
                 {
 #pragma warning disable CA2100
                     batch.BatchCommands.Add(new NpgsqlBatchCommand(sql));
@@ -200,11 +201,10 @@ internal sealed class PostgresWriter(
     private async ValueTask AppendGroupAsync(List<Request> group, List<Request> leaving)
     {
         await using var connection = await connections.OpenAsync(CancellationToken.None);
-        await using var transaction = await connection.BeginTransactionAsync(
-            IsolationLevel.ReadCommitted, CancellationToken.None);
         var append = new PostgresAppend(connection, table) { LockTimeout = _lockTimeout, Sender = sender };
-        var held = await append.LockFreeAsync(
-            [.. group.SelectMany(request => request.Appends)], CancellationToken.None);
+        var held = await append.BeginGroupAsync(
+            [.. group.SelectMany(request => request.Appends)],
+            [.. group.Select(request => request.MayBeMade).OfType<string>().Distinct(StringComparer.Ordinal)]);
         leaving.AddRange(group.Where(request => request.Appends.Any(part => held.Contains(part.Stream))));
         var staying = group.Except(leaving).Select(request => (request, append.Decide(request.Appends))).ToList();
         if (!await append.CreateStreamsAsync(isGroup: true, CancellationToken.None))
@@ -214,8 +214,7 @@ internal sealed class PostgresWriter(
             return;
         }
 
-        await append.WriteAsync(CancellationToken.None);
-        await CommitAsync(transaction);
+        await append.CommitAsync();
         foreach (var (request, decision) in staying)
         {
             request.Complete(decision, append.Ids);
@@ -228,8 +227,6 @@ internal sealed class PostgresWriter(
         while (true)
         {
             await using var connection = await connections.OpenAsync(cancellationToken);
-            await using var transaction = await connection.BeginTransactionAsync(
-                IsolationLevel.ReadCommitted, cancellationToken);
             var append = new PostgresAppend(connection, table) { LockTimeout = _lockTimeout, Sender = sender };
             await append.LockAllAsync(request.Appends, cancellationToken);
             var decision = append.Decide(request.Appends);
@@ -239,10 +236,9 @@ internal sealed class PostgresWriter(
                 continue;
             }
 
-            await append.WriteAsync(cancellationToken);
             try
             {
-                await CommitAsync(transaction);
+                await append.CommitAsync();
             }
             catch (OutcomeUnknownException error) when (request.CanBeRepeated && error.InnerException is DbException)
             {
@@ -286,6 +282,9 @@ internal sealed class PostgresWriter(
         /// <summary>When every entry has a dedup key, a second time finds what the first one wrote.</summary>
         public bool CanBeRepeated =>
             Appends.All(append => append.Entries.All(entry => entry.DedupKey is not null));
+
+        /// <summary>The stream, when it gets entries in any case if it is missing; else null.</summary>
+        public string? MayBeMade => Appends is [{ ExpectedEnd.IsChecked: false } only] ? only.Stream : null;
 
         public Task<Turn> Turn => _turn.Task;
 

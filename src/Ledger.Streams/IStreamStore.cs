@@ -39,7 +39,10 @@ public interface IStreamStore : IAsyncDisposable
     /// new is written. A key that is repeated within the append is a duplicate of the first.
     /// </remarks>
     /// <exception cref="StreamConflictException">A stream ends elsewhere.</exception>
-    /// <exception cref="OutcomeUnknownException">The database went away during the commit.</exception>
+    /// <exception cref="OutcomeUnknownException">
+    /// The database went away while it wrote and committed: the append is there whole, or not at all. One whose entries
+    /// all have dedup keys may be repeated.
+    /// </exception>
     ValueTask<IReadOnlyList<AppendResult>> AppendAsync(
         IReadOnlyList<StreamAppend> appends, CancellationToken cancellationToken = default);
 
