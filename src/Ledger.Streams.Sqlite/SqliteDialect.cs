@@ -13,6 +13,9 @@ internal sealed class SqliteDialect : RelationalDialect
 
     public override string ForUpdate => "";
 
+    /// <summary>Each row that a commit changes is a page of the log: an append changes its entry's only.</summary>
+    public override bool CountsLate => true;
+
     public override string HasTag(string parameter) =>
         $"EXISTS (SELECT 1 FROM json_each(e.tags) t WHERE t.value = {parameter})";
 

@@ -10,8 +10,11 @@ namespace Ledger.Streams.Sqlite;
 /// <param name="runtime">Where identities come from.</param>
 internal sealed class SqliteLayout(SqliteStreamStoreOptions options, LedgerRuntime runtime)
 {
-    /// <summary>The version of the shared tables, and of a store's own.</summary>
-    public const int VersionNow = 1;
+    /// <summary>The version of the shared tables.</summary>
+    public const int SharedVersionNow = 1;
+
+    /// <summary>The version of a store's own.</summary>
+    public const int VersionNow = 2;
 
     private const string FindStore =
         "SELECT number, name, version, full_text FROM ledger_stores WHERE name_key = @p0";
@@ -80,7 +83,7 @@ internal sealed class SqliteLayout(SqliteStreamStoreOptions options, LedgerRunti
 
     private async ValueTask<RelationalTable?> FindAsync(RelationalSession session, CancellationToken cancellationToken)
     {
-        if (await SharedVersionAsync(session, cancellationToken) != VersionNow)
+        if (await SharedVersionAsync(session, cancellationToken) != SharedVersionNow)
         {
             return null;
         }
@@ -89,7 +92,7 @@ internal sealed class SqliteLayout(SqliteStreamStoreOptions options, LedgerRunti
             FindStore, [Key(options.Store)],
             row => (Number: row.GetInt32(0), Name: row.GetString(1), Version: row.GetInt64(2), Text: row.GetInt32(3)),
             cancellationToken);
-        CheckVersion($"Store '{options.Store}' in '{options.DataSource}'", store.Version);
+        CheckVersion($"Store '{options.Store}' in '{options.DataSource}'", store.Version, VersionNow);
         return store.Version == VersionNow && (store.Text != 0 || !options.FullText)
             ? new RelationalTable(new SqliteDialect(), store.Number, store.Name, keepsWords: true)
             : null;
@@ -102,19 +105,19 @@ internal sealed class SqliteLayout(SqliteStreamStoreOptions options, LedgerRunti
             ? await session.FindAsync(
                 "SELECT version FROM ledger_stores WHERE number = 0", [], row => row.GetInt64(0), cancellationToken)
             : 0;
-        CheckVersion($"The database '{options.DataSource}'", version);
+        CheckVersion($"The database '{options.DataSource}'", version, SharedVersionNow);
         return version;
     }
 
     private async ValueTask UpgradeSharedAsync(RelationalSession session)
     {
         var version = await SharedVersionAsync(session, CancellationToken.None);
-        if (version == VersionNow)
+        if (version == SharedVersionNow)
         {
             return;
         }
 
-        for (var step = version; step < VersionNow; step++)
+        for (var step = version; step < SharedVersionNow; step++)
         {
             await session.ExecuteAsync(SharedSteps[step], CancellationToken.None);
         }
@@ -122,17 +125,27 @@ internal sealed class SqliteLayout(SqliteStreamStoreOptions options, LedgerRunti
         await session.ExecuteAsync(
             "INSERT INTO ledger_stores VALUES (0, '', '', @p0, @p1, 0, 0) " +
             "ON CONFLICT (number) DO UPDATE SET version = excluded.version",
-            [NewUuid(), VersionNow], CancellationToken.None);
+            [NewUuid(), SharedVersionNow], CancellationToken.None);
     }
 
     private async ValueTask UpgradeStoreAsync(RelationalSession session)
     {
         var store = await session.FindAsync(
             FindStore, [Key(options.Store)],
-            row => (Number: row.GetInt32(0), Name: row.GetString(1), Text: row.GetInt32(3)), CancellationToken.None);
+            row => (Number: row.GetInt32(0), Name: row.GetString(1), Version: row.GetInt64(2), Text: row.GetInt32(3)),
+            CancellationToken.None);
         if (store.Number == 0)
         {
-            store = (await CreateStoreAsync(session), options.Store, 0);
+            store = (await CreateStoreAsync(session), options.Store, VersionNow, 0);
+        }
+
+        CheckVersion($"Store '{options.Store}' in '{options.DataSource}'", store.Version, VersionNow);
+        if (store.Version < VersionNow)
+        {
+            // Version 1 wrote the row of the stream and the last position with each append, which is as good in 2.
+            await session.ExecuteAsync(
+                "UPDATE ledger_stores SET version = @p1 WHERE number = @p0", [store.Number, VersionNow],
+                CancellationToken.None);
         }
 
         if (options.FullText && store.Text == 0)
@@ -183,11 +196,11 @@ internal sealed class SqliteLayout(SqliteStreamStoreOptions options, LedgerRunti
         return number;
     }
 
-    private static void CheckVersion(string what, long version)
+    private static void CheckVersion(string what, long version, int versionNow)
     {
-        if (version > VersionNow)
+        if (version > versionNow)
         {
-            throw new FormatTooNewException(what, version, VersionNow);
+            throw new FormatTooNewException(what, version, versionNow);
         }
     }
 

@@ -223,7 +223,7 @@ public sealed class SqliteStreamStore : RelationalStreamStore
             DefaultTimeout = 1,
         }.ToString());
         await connection.OpenAsync(cancellationToken);
-        var session = new RelationalSession(connection);
+        var session = new RelationalSession(connection, direct: new SqliteStatements(connection));
         var timeoutMs = ((long)_options.WriteTimeout.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
         await session.ExecuteAsync($"PRAGMA busy_timeout = {timeoutMs}", cancellationToken);
         await session.ExecuteAsync("PRAGMA synchronous = FULL", cancellationToken);

@@ -12,6 +12,13 @@ internal abstract class RelationalDialect
     /// <summary>What locks the rows of a SELECT, when one statement does not hold the lock on everything.</summary>
     public abstract string ForUpdate { get; }
 
+    /// <summary>
+    /// Whether a stream's row is written with some of its appends only: then the entries after its end are not in its
+    /// count, and the last of them is the stream's end; and the last position given out is that of the last entry, or
+    /// what the store's row says, whichever is more.
+    /// </summary>
+    public virtual bool CountsLate => false;
+
     /// <summary>A parameter of JSON text, as the columns of tags, metadata and annotations take it.</summary>
     public virtual string Json(string parameter) => parameter;
 

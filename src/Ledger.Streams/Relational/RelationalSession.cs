@@ -5,7 +5,9 @@ namespace Ledger.Streams.Relational;
 /// <summary>One connection, used by one caller at a time, with its commands kept prepared.</summary>
 /// <param name="connection">Open; closed with the session.</param>
 /// <param name="transaction">The caller's transaction when it is enlisted; then the connection is the caller's.</param>
-internal sealed class RelationalSession(DbConnection connection, DbTransaction? transaction = null) : IAsyncDisposable
+/// <param name="direct">Runs what it can past the driver; null where the driver does all.</param>
+internal sealed class RelationalSession(
+    DbConnection connection, DbTransaction? transaction = null, IDirectStatements? direct = null) : IAsyncDisposable
 {
     /// <summary>Commands kept; the filters of reads make many shapes, and the rare ones need not stay.</summary>
     private const int CommandsMax = 64;
@@ -17,8 +19,12 @@ internal sealed class RelationalSession(DbConnection connection, DbTransaction? 
     /// <summary>Runs a statement.</summary>
     /// <returns>Rows that it changed.</returns>
     public async ValueTask<int> ExecuteAsync(
-        string sql, IReadOnlyList<object?> values, CancellationToken cancellationToken) =>
-        await Command(sql, values).ExecuteNonQueryAsync(cancellationToken);
+        string sql, IReadOnlyList<object?> values, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return direct?.TryExecute(sql, values)
+            ?? await Command(sql, values).ExecuteNonQueryAsync(cancellationToken);
+    }
 
     /// <inheritdoc cref="ExecuteAsync(string, IReadOnlyList{object?}, CancellationToken)"/>
     public ValueTask<int> ExecuteAsync(string sql, CancellationToken cancellationToken) =>
@@ -50,6 +56,7 @@ internal sealed class RelationalSession(DbConnection connection, DbTransaction? 
     public async ValueTask DisposeAsync()
     {
         Forget();
+        direct?.Dispose();
         if (transaction is null)
         {
             await connection.DisposeAsync();

@@ -224,9 +224,18 @@ public abstract class RelationalStreamStore : StreamStore
                     return 0L;
                 }
 
-                if (await session.FindAsync(Table.FindLast, [], Table.HasWords, CancellationToken.None))
+                var (last, hasWords) = await session.FindAsync(
+                    Table.FindLast, [], row => (row.GetInt64(0), Table.HasWords(row)), CancellationToken.None);
+                if (hasWords)
                 {
                     await session.ExecuteAsync(Table.DeleteWords, [key, through], CancellationToken.None);
+                }
+
+                if (Table.CountsLate)
+                {
+                    // What is deleted no longer tells of the count, of the end and of the positions given out.
+                    await session.ExecuteAsync(Table.UpdateStream, [key, end, 0], CancellationToken.None);
+                    await session.ExecuteAsync(Table.SetLast, [last], CancellationToken.None);
                 }
 
                 var trimmed = await session.ExecuteAsync(Table.Trim, [key, through], CancellationToken.None);

@@ -33,11 +33,22 @@ internal sealed class RelationalTable
             "e.order_key, e.dedup_key, e.source_id, e.schema_version, e.metadata, e.tags, e.annotations, " +
             "e.created_ms, e.updated_ms";
         KeyOf = $"(SELECT s.key FROM {_streams} s WHERE s.store = {number} AND s.name = @p0)";
-        FindStream = $"SELECT s.key, s.end_id, s.count FROM {_streams} s WHERE s.store = {number} AND s.name = @p0";
-        LockStream = FindStream + dialect.ForUpdate;
+        var (end, count, uncounted, last) = ("s.end_id", "s.count", "", "last_position");
+        if (dialect.CountsLate)
+        {
+            end = $"max(s.end_id, COALESCE((SELECT MAX(e.id) FROM {Entries} e WHERE e.stream = s.key), 0))";
+            count = $"s.count + (SELECT COUNT(*) FROM {Entries} e WHERE e.stream = s.key AND e.id > s.end_id)";
+            uncounted = $" + (SELECT COUNT(*) FROM {Entries} e WHERE e.stream = {_streams}.key " +
+                $"AND e.id > {_streams}.end_id)";
+            last = $"max(last_position, COALESCE((SELECT MAX(e.id) FROM {Entries} e), 0))";
+        }
+
+        var streamOf = $"FROM {_streams} s WHERE s.store = {number} AND s.name = @p0";
+        FindStream = $"SELECT s.key, {end}, {count} {streamOf}";
+        LockStream = $"SELECT s.key, {end} {streamOf}" + dialect.ForUpdate;
         InsertStream = $"INSERT INTO {_streams} (store, name, end_id, count) VALUES ({number}, @p0, 0, 0) " +
             "RETURNING key";
-        UpdateStream = $"UPDATE {_streams} SET end_id = @p1, count = count + @p2 WHERE key = @p0";
+        UpdateStream = $"UPDATE {_streams} SET end_id = @p1, count = count + @p2{uncounted} WHERE key = @p0";
         RenameStream = $"UPDATE {_streams} SET name = @p1 WHERE key = @p0";
         FindDuplicate = $"SELECT e.id FROM {Entries} e WHERE e.stream = @p0 AND e.dedup_key = @p1";
         FindEntry = $"SELECT {_columns} FROM {Entries} e WHERE e.id = @p0";
@@ -52,10 +63,12 @@ internal sealed class RelationalTable
         FindAnnotations = $"SELECT e.annotations FROM {Entries} e WHERE e.id = @p1 AND e.stream = {KeyOf}" +
             dialect.ForUpdate;
         SetAnnotations = $"UPDATE {Entries} SET annotations = {dialect.Json("@p1")}, updated_ms = @p2 WHERE id = @p0";
+        HasEntries = dialect.CountsLate
+            ? $"EXISTS (SELECT 1 FROM {Entries} e WHERE e.stream = s.key)" : "s.count > 0";
         Trim = $"DELETE FROM {Entries} WHERE stream = @p0 AND id <= @p1";
         Ends = $"SELECT MIN(e.id) FROM {Entries} e WHERE e.stream = @p0 UNION ALL " +
             $"SELECT MAX(e.id) FROM {Entries} e WHERE e.stream = @p0";
-        FindLast = $"SELECT last_position, full_text FROM {Stores} WHERE number = {number}";
+        FindLast = $"SELECT {last}, full_text FROM {Stores} WHERE number = {number}";
         LockLast = FindLast + dialect.ForUpdate;
         SetLast = $"UPDATE {Stores} SET last_position = @p0 WHERE number = {number}";
         FindConsumer = $"SELECT state FROM {Consumers} WHERE store = {number} AND name = @p0" + dialect.ForUpdate;
@@ -67,6 +80,9 @@ internal sealed class RelationalTable
 
     /// <summary>The store's number.</summary>
     public int Number { get; }
+
+    /// <inheritdoc cref="RelationalDialect.CountsLate"/>
+    public bool CountsLate => _dialect.CountsLate;
 
     // The names and statements; their parameters are @p0, @p1, … in the order in which the callers give them.
     public string Entries { get; }
@@ -103,6 +119,8 @@ internal sealed class RelationalTable
 
     public string SetAnnotations { get; }
 
+    public string HasEntries { get; }
+
     public string Trim { get; }
 
     public string Ends { get; }
@@ -130,7 +148,7 @@ internal sealed class RelationalTable
     /// <summary>The names of streams, ascending.</summary>
     public string ListStreams(bool isBounded, bool includeEmpty) =>
         $"SELECT s.name FROM {_streams} s WHERE s.store = {Number}" + (isBounded ? " AND s.name > @p1" : "") +
-        (includeEmpty ? "" : " AND s.count > 0") + " ORDER BY s.name LIMIT @p0";
+        (includeEmpty ? "" : " AND " + HasEntries) + " ORDER BY s.name LIMIT @p0";
 
     /// <summary>Whether a writer keeps words in a table of their own; by a row of <see cref="FindLast"/>.</summary>
     /// <remarks>Asked in each transaction: another process may have begun with it since the store was opened.</remarks>
