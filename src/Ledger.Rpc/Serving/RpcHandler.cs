@@ -69,8 +69,14 @@ internal sealed class UnaryHandler<TRequest, TResponse>(
     {
         var request = await SingleAsync(reader, method.Request, context.Token).ConfigureAwait(false);
 
+        var working = work(request, context);
+        if (!working.IsCompleted)
+        {
+            context.Left = working;
+        }
+
         // Work that does not hear of the deadline is left to end by itself: the caller hears of it in time.
-        var response = await work(request, context).WaitAsync(context.Token).ConfigureAwait(false);
+        var response = await working.WaitAsync(context.Token).ConfigureAwait(false);
         Write(response, exchange);
     }
 }

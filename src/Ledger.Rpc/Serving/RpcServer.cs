@@ -119,6 +119,14 @@ internal sealed class RpcServer(Action<string, Exception>? failed = null)
         {
             exchange.End(GrpcStatus.Write(error).Concat(context?.Trailers ?? []));
         }
+
+        if (context?.Left is { IsCompleted: false } left)
+        {
+            // The caller has its answer, or is gone; its place among the calls of the connection is free when the work
+            // is over. Otherwise whoever gives calls up as fast as they can be made would pile work up.
+            await exchange.CompleteAsync().ConfigureAwait(false);
+            await left.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
     private async Task RunAsync(RpcHandler? handler, RpcExchange exchange, RpcContext context)

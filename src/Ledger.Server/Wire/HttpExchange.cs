@@ -64,4 +64,7 @@ internal sealed class HttpExchange(HttpContext context) : RpcExchange
             target.Append(name, value);
         }
     }
+
+    /// <inheritdoc/>
+    public override Task CompleteAsync() => context.Response.CompleteAsync();
 }

@@ -165,6 +165,8 @@ public sealed class MutatedMessageTests(ServiceFixture fixture) : IClassFixture<
 
         public override void End(IEnumerable<KeyValuePair<string, string>> trailers) =>
             Code = (RpcCode)int.Parse(trailers.First().Value, null);
+
+        public override Task CompleteAsync() => Task.CompletedTask;
     }
 
     /// <summary>Notes what the server says only to its log.</summary>
