@@ -141,25 +141,13 @@ public sealed class RemoteStreamStore : StreamStore
         return [.. response.Results.Select(WireEntries.ToResult)];
     }
 
-    private protected override async ValueTask<IReadOnlyList<Entry>> ReadPageCoreAsync(
+    private protected override async ValueTask<EntryPage> ReadPageCoreAsync(
         PageQuery query, CancellationToken cancellationToken)
     {
-        var entries = new List<Entry>();
-        while (true)
-        {
-            // A server cuts a page by bytes too: what is missing is asked for until it is whole.
-            var (read, more) = await ReadPartAsync(
-                query with { Limit = query.Limit - entries.Count }, cancellationToken).ConfigureAwait(false);
-            entries.AddRange(read.Select(WireEntries.ToEntry));
-            if (!more || entries.Count >= query.Limit || read.Count == 0)
-            {
-                return entries;
-            }
-
-            var last = query.ByPosition
-                ? EntryId.Of(entries[^1].Position.GetValueOrDefault().Value) : entries[^1].Id;
-            query = query.Descending ? query with { Before = last } : query with { After = last };
-        }
+        // A server cuts a page by bytes too, and says that there is more.
+        var (read, more) = await ReadPartAsync(query, cancellationToken).ConfigureAwait(false);
+        return new EntryPage(
+            [.. read.Select(WireEntries.ToEntry)], read.Count == 0 || (!more && read.Count < query.Limit));
     }
 
     private protected override async ValueTask<EntryId> GetEndCoreAsync(

@@ -204,7 +204,7 @@ public sealed class PostgresStreamStore : RelationalStreamStore
         }
     }
 
-    private protected override async ValueTask<IReadOnlyList<Entry>> ReadPageCoreAsync(
+    private protected override async ValueTask<EntryPage> ReadPageCoreAsync(
         PageQuery query, CancellationToken cancellationToken)
     {
         if (!query.ByPosition || query.Through is not null || Own.Shared.Page(query) is not { } page)
@@ -212,11 +212,11 @@ public sealed class PostgresStreamStore : RelationalStreamStore
             return await base.ReadPageCoreAsync(query, cancellationToken);
         }
 
-        var (isWaiting, entries) = await GuardAsync(() => Writer.RepeatAsync(
-            token => ReadWithWaitingAsync(page.Sql, page.Values, token), cancellationToken));
-        if (!isWaiting || entries.Count == query.Limit)
+        var (isWaiting, read) = await GuardAsync(() => Writer.RepeatAsync(
+            token => ReadWithWaitingAsync(page.Sql, page.Values, query.Limit, token), cancellationToken));
+        if (!isWaiting || !read.IsLast)
         {
-            return entries;
+            return read;
         }
 
         await StampAsync(cancellationToken);
@@ -257,8 +257,8 @@ public sealed class PostgresStreamStore : RelationalStreamStore
     /// In this order: what somebody else gives a position in between would be neither in the page nor waiting any more,
     /// and nobody would look again.
     /// </remarks>
-    private async ValueTask<(bool IsWaiting, List<Entry> Entries)> ReadWithWaitingAsync(
-        string sql, List<object?> values, CancellationToken cancellationToken)
+    private async ValueTask<(bool IsWaiting, EntryPage Page)> ReadWithWaitingAsync(
+        string sql, List<object?> values, int limit, CancellationToken cancellationToken)
     {
         await using var connection = await _connections.OpenAsync(cancellationToken);
         await using var batch = new NpgsqlBatch(connection);
@@ -278,13 +278,7 @@ public sealed class PostgresStreamStore : RelationalStreamStore
         await reader.ReadAsync(cancellationToken);
         var isWaiting = reader.GetBoolean(0);
         await reader.NextResultAsync(cancellationToken);
-        var entries = new List<Entry>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            entries.Add(RelationalTable.Read(reader));
-        }
-
-        return (isWaiting, entries);
+        return (isWaiting, await RelationalTable.ReadPageAsync(reader, limit, cancellationToken));
     }
 
     /// <summary>Gives positions to what waits for them.</summary>

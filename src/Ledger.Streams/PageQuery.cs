@@ -33,3 +33,11 @@ internal sealed record PageQuery
     /// <summary>Entries at most.</summary>
     public int Limit { get; init; }
 }
+
+/// <summary>One page that was read.</summary>
+/// <param name="Entries">In the order that was asked for; at least one when there is one.</param>
+/// <param name="IsLast">
+/// There was nothing behind it when it was read. A page may end before its limit and not be the last: it is bounded by
+/// bytes too (<see cref="StreamStore.PageBytesMax"/>).
+/// </param>
+internal readonly record struct EntryPage(IReadOnlyList<Entry> Entries, bool IsLast);

@@ -12,6 +12,9 @@ public abstract class StreamStore : IStreamStore
     /// <summary>Entries of one page of a read; the knee of cost per entry, and 8 GiB at the very most.</summary>
     internal const int PageEntriesMax = 500;
 
+    /// <summary>Bytes of a page, beyond which it has no further entry: its memory is this and one entry.</summary>
+    internal const int PageBytesMax = 4 << 20;
+
     private readonly AsyncLock _openLock = new();
     private volatile bool _isOpen;
     private volatile bool _isDisposed;
@@ -291,7 +294,7 @@ public abstract class StreamStore : IStreamStore
     }
 
     /// <summary>Reads one page; what subscriptions and consumers read by.</summary>
-    internal ValueTask<IReadOnlyList<Entry>> ReadPageAsync(
+    internal ValueTask<EntryPage> ReadPageAsync(
         string operation, PageQuery query, CancellationToken cancellationToken) =>
         RunAsync(operation, (store, token) => store.ReadPageCoreAsync(query, token), cancellationToken);
 
@@ -343,7 +346,7 @@ public abstract class StreamStore : IStreamStore
     private protected abstract ValueTask<IReadOnlyList<AppendResult>> AppendCoreAsync(
         IReadOnlyList<StreamAppend> appends, CancellationToken cancellationToken);
 
-    private protected abstract ValueTask<IReadOnlyList<Entry>> ReadPageCoreAsync(
+    private protected abstract ValueTask<EntryPage> ReadPageCoreAsync(
         PageQuery query, CancellationToken cancellationToken);
 
     /// <summary>The end of a stream, or of the store by position.</summary>
@@ -390,9 +393,9 @@ public abstract class StreamStore : IStreamStore
         var left = limit ?? int.MaxValue;
         while (left > 0)
         {
-            var page = query with { Limit = Math.Min(left, PageEntriesMax) };
-            var entries = await ReadPageAsync(operation, page, cancellationToken);
-            var isLast = entries.Count < page.Limit || entries.Count == left;
+            var (entries, isEnd) = await ReadPageAsync(
+                operation, query with { Limit = Math.Min(left, PageEntriesMax) }, cancellationToken);
+            var isLast = isEnd || entries.Count == left;
             if (!isLast && !query.Descending && query.Through is null)
             {
                 // The end is fixed with the first page: what comes after it is the next reading's.

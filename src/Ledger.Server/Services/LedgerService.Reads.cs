@@ -211,8 +211,8 @@ public sealed partial class LedgerService
         while (entries.Count < wanted)
         {
             var step = query with { Limit = Math.Min(wanted - entries.Count, pace.EntriesNow) };
-            var read = await store.ReadPageAsync(operation, step, cancellationToken);
-            var before = sizeBytes;
+            var (read, isLast) = await store.ReadPageAsync(operation, step, cancellationToken);
+            pace.Learn(read);
             foreach (var entry in read)
             {
                 var message = WireEntries.Of(entry);
@@ -225,8 +225,7 @@ public sealed partial class LedgerService
                 entries.Add(message);
             }
 
-            pace.Learn(read.Count, sizeBytes - before);
-            if (read.Count < step.Limit)
+            if (isLast)
             {
                 return new Page(entries, false);
             }

@@ -12,6 +12,7 @@ public sealed record ConsumerOptions
     } = TimeSpan.FromSeconds(30);
 
     /// <summary>Entries read that are not done, 1 to 1,000: how far others go on beside a stream that hangs.</summary>
+    /// <remarks>Where payloads are large, fewer: about 16 MiB of them are read ahead.</remarks>
     public int Window
     {
         get;

@@ -11,6 +11,9 @@ namespace Ledger.Streams.Consumers;
 public sealed partial class StreamConsumer : IAsyncDisposable
 {
     private readonly StreamStore _store;
+    // What is read ahead is in memory: with so much of it, more is read when some of it is done.
+    private const int WindowBytesMax = 16 << 20;
+
     private readonly ConsumerOptions _options;
     private readonly AsyncLock _gate = new();
     private readonly CancellationTokenSource _lost = new();
@@ -326,7 +329,8 @@ public sealed partial class StreamConsumer : IAsyncDisposable
             return true;
         }
 
-        if (room <= 0 || _readOutAt == committed)
+        if (room <= 0 || _readOutAt == committed
+            || _entries.Values.Sum(entry => (long)entry.Payload.Length) >= WindowBytesMax)
         {
             return false;
         }
@@ -514,9 +518,9 @@ public sealed partial class StreamConsumer : IAsyncDisposable
         }
     }
 
-    private ValueTask<IReadOnlyList<Entry>> ReadAsync(
+    private async ValueTask<IReadOnlyList<Entry>> ReadAsync(
         long after, long? through, CancellationToken cancellationToken, int limit = StreamStore.PageEntriesMax) =>
-        _store.ReadPageAsync(
+        (await _store.ReadPageAsync(
             "consume",
             new PageQuery
             {
@@ -525,7 +529,7 @@ public sealed partial class StreamConsumer : IAsyncDisposable
                 Through = through is { } bound ? EntryId.Of(bound) : null,
                 Limit = Math.Min(limit, StreamStore.PageEntriesMax),
             },
-            cancellationToken);
+            cancellationToken)).Entries;
 
     private static long PositionOf(Entry entry) => entry.Position.GetValueOrDefault().Value;
 }

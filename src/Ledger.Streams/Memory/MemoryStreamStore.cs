@@ -80,7 +80,7 @@ public sealed class MemoryStreamStore(string name = "ledger_entries", LedgerRunt
         return new(results);
     }
 
-    private protected override ValueTask<IReadOnlyList<Entry>> ReadPageCoreAsync(
+    private protected override ValueTask<EntryPage> ReadPageCoreAsync(
         PageQuery query, CancellationToken cancellationToken)
     {
         lock (_gate)
@@ -88,14 +88,15 @@ public sealed class MemoryStreamStore(string name = "ledger_entries", LedgerRunt
             var key = query.Stream is { } stream ? _streams.GetValueOrDefault(stream)?.Key ?? -1 : 0;
             var first = query.Descending ? 0 : IndexAfter((long)query.After.Value);
             var range = query.Descending ? Enumerable.Reverse(_entries) : _entries.Skip(first);
-            return new([.. range
+            Entry[] entries = [.. range
                 .Where(entry => key == 0 || entry.Stream.Key == key)
                 .Where(entry => entry.Entry.Id > query.After && !(entry.Entry.Id >= query.Before)
                     && !(entry.Entry.Id > query.Through))
                 .Where(entry => query.Search is not { } text || Contains(entry.SearchText, text))
                 .Select(entry => entry.Entry with { Stream = entry.Stream.Name })
                 .Where(query.Filter.Matches)
-                .Take(query.Limit)]);
+                .Take(query.Limit)];
+            return new(new EntryPage(entries, entries.Length < query.Limit));
         }
     }
 

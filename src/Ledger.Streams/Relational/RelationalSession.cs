@@ -38,6 +38,14 @@ internal sealed class RelationalSession(
         return await reader.ReadAsync(cancellationToken) ? read(reader) : default;
     }
 
+    /// <summary>The entries of a page; see <see cref="RelationalTable.ReadPageAsync"/>.</summary>
+    public async ValueTask<EntryPage> ReadPageAsync(
+        string sql, IReadOnlyList<object?> values, int limit, CancellationToken cancellationToken)
+    {
+        await using var reader = await Command(sql, values).ExecuteReaderAsync(cancellationToken);
+        return await RelationalTable.ReadPageAsync(reader, limit, cancellationToken);
+    }
+
     /// <summary>All rows.</summary>
     public async ValueTask<List<TRow>> ListAsync<TRow>(
         string sql, IReadOnlyList<object?> values, Func<DbDataReader, TRow> read, CancellationToken cancellationToken)

@@ -136,16 +136,16 @@ public abstract class RelationalStreamStore : StreamStore
     /// <remarks>Never an error of the database, which would end a transaction of the caller's.</remarks>
     internal abstract ValueTask<string?> UuidAsync(RelationalSession session, CancellationToken cancellationToken);
 
-    private protected override ValueTask<IReadOnlyList<Entry>> ReadPageCoreAsync(
+    private protected override ValueTask<EntryPage> ReadPageCoreAsync(
         PageQuery query, CancellationToken cancellationToken)
     {
         if (Table.Page(query) is not { } page)
         {
-            return new([]);
+            return new(new EntryPage([], true));
         }
 
-        return ReadCoreAsync<IReadOnlyList<Entry>>(
-            async session => await session.ListAsync(page.Sql, page.Values, RelationalTable.Read, cancellationToken),
+        return ReadCoreAsync(
+            session => session.ReadPageAsync(page.Sql, page.Values, query.Limit, cancellationToken),
             cancellationToken);
     }
 

@@ -206,6 +206,29 @@ internal sealed class RelationalTable
         return (sql.ToString(), values);
     }
 
+    /// <summary>The entries of a page's rows, up to its bytes.</summary>
+    /// <param name="rows">The rows; whoever gives them closes them.</param>
+    /// <param name="limit">How many were asked for.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    public static async ValueTask<EntryPage> ReadPageAsync(
+        DbDataReader rows, int limit, CancellationToken cancellationToken)
+    {
+        var entries = new List<Entry>();
+        var sizeBytes = 0L;
+        while (await rows.ReadAsync(cancellationToken))
+        {
+            var entry = Read(rows);
+            entries.Add(entry);
+            sizeBytes += entry.Payload.Length;
+            if (sizeBytes >= StreamStore.PageBytesMax)
+            {
+                return new EntryPage(entries, false);
+            }
+        }
+
+        return new EntryPage(entries, entries.Count < limit);
+    }
+
     /// <summary>An entry from a row of a page.</summary>
     public static Entry Read(DbDataReader row) => new()
     {

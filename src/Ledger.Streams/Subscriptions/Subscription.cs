@@ -37,7 +37,8 @@ internal sealed class Subscription(StreamStore store, string? stream, EntryId af
         while (true)
         {
             var seen = store.Committed.Version;
-            var entries = await store.ReadPageAsync("subscribe", query, cancellationToken);
+            var page = await store.ReadPageAsync("subscribe", query, cancellationToken);
+            var entries = page.Entries;
             foreach (var entry in entries)
             {
                 if (Next(entry) is { } item)
@@ -58,8 +59,10 @@ internal sealed class Subscription(StreamStore store, string? stream, EntryId af
                 };
             }
 
-            if (entries.Count == query.Limit)
+            if (!page.IsLast)
             {
+                // Where entries are large, a database need not send what is left behind by the bound of bytes.
+                query = query with { Limit = Math.Min(2 * entries.Count, StreamStore.PageEntriesMax) };
                 continue;
             }
 

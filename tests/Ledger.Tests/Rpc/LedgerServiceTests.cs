@@ -4,6 +4,7 @@ using Ledger.Rpc.V1;
 using Ledger.Server.Identities;
 using Ledger.Server.Services;
 using Ledger.Streams;
+using Ledger.Streams.Consumers;
 using Xunit;
 
 namespace Ledger.Tests.Rpc;
@@ -144,6 +145,45 @@ public sealed class LedgerServiceTests(ServiceFixture fixture) : IClassFixture<S
         var back = await Service.ReadAsync(
             new() { Stream = "many", Options = new() { Desc = true, Limit = 2, After = all.Entries[9].Id } }, call);
         Assert.Equal([all.Entries[8].Id, all.Entries[7].Id], back.Entries.Select(entry => entry.Id));
+    }
+
+    [Fact]
+    public async Task Large_entries_are_read_a_few_at_a_time_whoever_reads_them()
+    {
+        const int Count = 24;
+        var payload = new byte[1 << 20];
+        var store = await fixture.Catalog.OpenAsync("large");
+        for (var index = 0; index < Count; index += 8)
+        {
+            await store.AppendAsync("s", [.. Enumerable.Range(0, 8).Select(_ => new NewEntry(payload))]);
+        }
+
+        var query = new PageQuery { Stream = "s", Limit = 500 };
+        var page = await store.ReadPageAsync("read", query, default);
+        var rest = await store.ReadPageAsync("read", query with { After = page.Entries[^1].Id, Limit = 2 }, default);
+        var last = await store.ReadPageAsync("read", query with { Descending = true, Limit = 2 }, default);
+        var end = await store.ReadPageAsync("read", query with { After = last.Entries[1].Id }, default);
+        await using var consumer = await store.AcquireConsumerAsync("c", new ConsumerOptions());
+        var taken = await consumer.ReceiveAsync();
+        for (var received = 1; received < 16; received++)
+        {
+            await consumer.ReceiveAsync();
+        }
+
+        Assert.Equal((4, false), (page.Entries.Count, page.IsLast));
+        Assert.Equal((2, false), (rest.Entries.Count, rest.IsLast));
+        Assert.Equal((1, true), (end.Entries.Count, end.IsLast));
+        Assert.Equal(Count, await store.ReadAsync("s").CountAsync());
+        Assert.Equal(
+            Count, await store.SubscribeAsync("s").TakeWhile(item => item is not CaughtUpItem<Entry>)
+                .OfType<EntryItem<Entry>>().CountAsync());
+
+        // What nobody acknowledged fills the window: the next comes when something of it is done.
+        Assert.Equal(16, consumer.Backlog.Pending);
+        using var none = new CancellationTokenSource(TimeSpan.FromMilliseconds(50));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await consumer.ReceiveAsync(none.Token));
+        await consumer.AcknowledgeAsync(taken);
+        Assert.Equal(17, (await consumer.ReceiveAsync()).Entry.Position.GetValueOrDefault().Value);
     }
 
     [Fact]
