@@ -38,6 +38,6 @@ internal abstract class RpcExchange
     /// <summary>Says how the call ended: in trailers, or in the headers when none were sent.</summary>
     public abstract void End(IEnumerable<KeyValuePair<string, string>> trailers);
 
-    /// <summary>Sends all that was said, while the call keeps its place; without this it is sent when it is over.</summary>
+    /// <summary>Sends all that was said while the call goes on; otherwise it is sent when the call is over.</summary>
     public abstract Task CompleteAsync();
 }

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Ledger.Tests.Server;
 
-/// <summary>Clients that turn HTTP/2 against the daemon: it ends them or bears them, and the others are served.</summary>
+/// <summary>Clients that turn HTTP/2 against the daemon: it ends or bears them, and the others are served.</summary>
 [Collection(nameof(AloneCollection))]
 public sealed class FloodTests(DaemonFixture daemon) : IClassFixture<DaemonFixture>
 {

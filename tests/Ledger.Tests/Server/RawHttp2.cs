@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Ledger.Tests.Server;
 
-/// <summary>An HTTP/2 connection that keeps no rules: it sends what frames it is given, and notes what comes back.</summary>
+/// <summary>An HTTP/2 connection without rules: it sends what it is given, and notes what comes back.</summary>
 internal sealed class RawHttp2 : IDisposable
 {
     /// <summary>The types of frames.</summary>
