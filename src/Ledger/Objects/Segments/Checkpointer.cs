@@ -144,7 +144,7 @@ internal sealed class Checkpointer
             tail.Trim();
             _manifest.MarkClosed(tail.End);
         }
-        catch (IOException error)
+        catch (Exception error) when (error.IsOfTheDisk)
         {
             Log.CloseNotMarked(_options.Logger, _directory, error);
         }
@@ -215,7 +215,7 @@ internal sealed class Checkpointer
                     mayMerge = await TryOffloadedAsync(() => hasMore = AdvanceMerges(merges)) && hasMore;
                     if (!mayMerge)
                     {
-                        Abandon(merges); // After a failure; there are none otherwise.
+                        await AbandonAsync(merges); // After a failure; there are none otherwise.
                     }
                 }
                 else if (TryRest())
@@ -226,17 +226,23 @@ internal sealed class Checkpointer
         }
         finally
         {
-            Abandon(merges);
-            EndCheckpoint(isDone: false);
-            TryRest();
+            try
+            {
+                await AbandonAsync(merges);
+            }
+            finally
+            {
+                EndCheckpoint(isDone: false);
+                TryRest();
+            }
         }
     }
 
-    private void Abandon(Stack<RunMerge> merges)
+    private async ValueTask AbandonAsync(Stack<RunMerge> merges)
     {
         while (merges.TryPop(out var merge))
         {
-            _manifest.AbandonMerge(merge);
+            await TryOffloadedAsync(() => _manifest.AbandonMerge(merge));
         }
     }
 
@@ -303,7 +309,7 @@ internal sealed class Checkpointer
             action();
             return true;
         }
-        catch (IOException error)
+        catch (Exception error) when (error.IsOfTheDisk)
         {
             Log.CheckpointFailed(_options.Logger, _directory, error);
         }

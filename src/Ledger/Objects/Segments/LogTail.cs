@@ -76,7 +76,7 @@ internal sealed class LogTail
         {
             _active!.Value.File.Write(offset, _buffer.AsSpan(0, size));
         }
-        catch (IOException error)
+        catch (Exception error) when (error.IsOfTheDisk)
         {
             TakeBack(offset, error);
             throw Unavailable(error);
@@ -110,7 +110,7 @@ internal sealed class LogTail
                 (_active ?? _segments.Use(_segments.Last!)).File.Flush();
             }
         }
-        catch (IOException error)
+        catch (Exception error) when (error.IsOfTheDisk)
         {
             throw Stop(error);
         }
@@ -186,7 +186,7 @@ internal sealed class LogTail
         {
             Publish(file);
         }
-        catch (IOException)
+        catch (Exception error) when (error.IsOfTheDisk)
         {
             Discard(segment, file);
             throw;
@@ -224,7 +224,7 @@ internal sealed class LogTail
             file.Write(0, new SegmentHeader(_storeId, number, basePosition).Encode());
             return (segment, file);
         }
-        catch (IOException)
+        catch (Exception error) when (error.IsOfTheDisk)
         {
             Discard(segment, file);
             throw;
@@ -248,21 +248,18 @@ internal sealed class LogTail
                 _segments, _storeId, _options, unflushed is [var first, ..] ? first : End, End,
                 _manifest.RecoveryPosition);
             var (segment, file) = CreateSegment(copy.Start.Position);
-            var isListed = false;
+            var mayBeListed = false;
             try
             {
                 copy.Write(file, segment.Number);
                 Publish(file);
-
-                // From here on the file stays, whatever happens: the manifest on disk may list it.
-                isListed = true;
-                _manifest.ListCopies(segment, copy.Recovery);
+                _manifest.ListCopies(segment, copy.Recovery, ref mayBeListed);
             }
-            catch (IOException)
+            catch (Exception error) when (error.IsOfTheDisk)
             {
                 // The old segments still serve reads: nothing was written behind the copies.
                 file.Dispose();
-                if (!isListed)
+                if (!mayBeListed)
                 {
                     Discard(segment, file);
                 }
@@ -270,11 +267,13 @@ internal sealed class LogTail
                 throw;
             }
 
-            TailCopy.CutRoom(_segments, copy.Start.Position);
-            _segments.Append(segment);
+            // Readers go to the copies first; only then does what they read before go away.
             Activate(_segments.Adopt(segment, file));
+            _segments.Append(segment);
             End = copy.End;
             Volatile.Write(ref _flushedTo, End.Position);
+            TailCopy.CutRoom(_segments, copy.Start.Position);
+            _manifest.RemoveCopied();
         }
 
         _unflushed = null;
@@ -309,14 +308,14 @@ internal sealed class LogTail
     }
 
     /// <summary>A record that was refused must not appear after a crash: nothing of it may stay.</summary>
-    private void TakeBack(long offset, IOException error)
+    private void TakeBack(long offset, Exception error)
     {
         try
         {
             _activeLength = offset;
             _active!.Value.File.SetLength(offset);
         }
-        catch (IOException)
+        catch (Exception again) when (again.IsOfTheDisk)
         {
             throw Stop(error);
         }
@@ -329,7 +328,7 @@ internal sealed class LogTail
         {
             _files.Delete(Path.Combine(_directory, LogFormat.SegmentName(segment.Number)));
         }
-        catch (IOException)
+        catch (Exception error) when (error.IsOfTheDisk)
         {
             // A segment that the manifest does not list and that holds no record is ignored and removed later.
         }
@@ -345,7 +344,7 @@ internal sealed class LogTail
         }
     }
 
-    private OutcomeUnknownException Stop(IOException error)
+    private OutcomeUnknownException Stop(Exception error)
     {
         Volatile.Write(ref _stopped, error);
         return new OutcomeUnknownException(
@@ -358,13 +357,13 @@ internal sealed class LogTail
         {
             action();
         }
-        catch (IOException error)
+        catch (Exception error) when (error.IsOfTheDisk)
         {
             throw Unavailable(error);
         }
     }
 
-    private StoreUnavailableException Unavailable(IOException error) => error is DiskFullException
+    private StoreUnavailableException Unavailable(Exception error) => error is DiskFullException
         ? new StoreUnavailableException(
             StoreUnavailableReason.DiskFull, $"The disk that holds '{_directory}' is full; nothing was written.", error)
         : new StoreUnavailableException(

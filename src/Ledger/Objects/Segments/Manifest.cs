@@ -150,6 +150,13 @@ internal sealed record Manifest
     /// <summary>Replaces the manifest of a directory: write, flush, rename, flush the directory.</summary>
     public void Write(IFileSystem files, string directory, PlantedBugs bugs)
     {
+        WriteNew(files, directory, bugs);
+        InstallNew(files, directory, bugs);
+    }
+
+    /// <summary>The first half of <see cref="Write"/>: when it throws, the manifest is the old one for sure.</summary>
+    public void WriteNew(IFileSystem files, string directory, PlantedBugs bugs)
+    {
         var path = Path.Combine(directory, LogFormat.NewManifestName);
         if (files.FileExists(path))
         {
@@ -164,8 +171,15 @@ internal sealed record Manifest
                 file.Flush();
             }
         }
+    }
 
-        files.Rename(path, Path.Combine(directory, LogFormat.ManifestName));
+    /// <summary>
+    /// The second half of <see cref="Write"/>: when it throws, the manifest on the disk is the old or the new one.
+    /// </summary>
+    public static void InstallNew(IFileSystem files, string directory, PlantedBugs bugs)
+    {
+        files.Rename(
+            Path.Combine(directory, LogFormat.NewManifestName), Path.Combine(directory, LogFormat.ManifestName));
         if (!bugs.HasFlag(PlantedBugs.SkipDirectoryFlush))
         {
             files.FlushDirectory(directory);

@@ -291,7 +291,7 @@ internal sealed class Run : IDisposable
         {
             read = _file.ReadFully(firstBlock * RunFormat.BlockSizeBytes, blocks);
         }
-        catch (IOException error)
+        catch (Exception error) when (error.IsOfTheDisk)
         {
             throw new StoreUnavailableException(
                 StoreUnavailableReason.InputOutput,

@@ -73,11 +73,17 @@ internal sealed class SegmentSet(IFileSystem files, string directory, bool isRea
             try
             {
                 using var use = Use(segment);
-                return use.File.ReadFully(segment.OffsetOf(position), buffer);
+                var read = use.File.ReadFully(segment.OffsetOf(position), buffer);
+                if (Find(position) == segment)
+                {
+                    return read;
+                }
+
+                // Its records were copied to another segment since it was looked up, and perhaps it was cut meanwhile.
             }
             catch (FileNotFoundException) when (Find(position) != segment)
             {
-                // Its records were copied to another segment, and the file was removed, since it was looked up.
+                // Likewise, and the file was removed.
             }
         }
 

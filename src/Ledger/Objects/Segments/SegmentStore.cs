@@ -34,6 +34,10 @@ internal sealed class SegmentStore : IObjectStore
         _checkpointer = new Checkpointer(runtime, directory, options, _manifest, index);
         _tail = new LogTail(runtime.Files, directory, recovered, options, _manifest);
         _log = new SegmentLog(runtime, _tail, index, options.Bugs, _checkpointer);
+        if (!IsReadOnly)
+        {
+            _manifest.RemoveUnlistedRuns();
+        }
     }
 
     /// <summary>What opening found.</summary>
@@ -252,7 +256,7 @@ internal sealed class SegmentStore : IObjectStore
                 },
                 (segments: _segments, location));
         }
-        catch (IOException error)
+        catch (Exception error) when (error.IsOfTheDisk)
         {
             throw new StoreUnavailableException(
                 StoreUnavailableReason.InputOutput, $"The disk refused a read. {error.Message}", error);

@@ -43,16 +43,54 @@ internal sealed class StoreManifest
     /// <summary>Lists a segment that holds copies of the newest records and takes over from those before it.</summary>
     /// <param name="segment">The segment; on disk, and not one of the set yet.</param>
     /// <param name="recovery">The recovery position's mark, if the record before it was copied.</param>
-    /// <exception cref="IOException">The disk refused; the manifest is the old or the new one.</exception>
-    public void ListCopies(Segment segment, LogMark? recovery)
+    /// <param name="mayBeListed">
+    /// Set once the manifest on the disk may list it, whatever happens then: from there on its file must stay.
+    /// </param>
+    /// <exception cref="IOException">The disk refused.</exception>
+    public void ListCopies(Segment segment, LogMark? recovery, ref bool mayBeListed)
     {
         if (_bugs.HasFlag(PlantedBugs.RemoveBeforeListing))
         {
             RemoveOrphans(segment);
         }
 
-        Replace(_manifest with { Recovery = recovery ?? _manifest.Recovery }, _recoveredTo, segment);
-        RemoveOrphans(segment);
+        Replace(
+            _manifest with { Recovery = recovery ?? _manifest.Recovery }, _recoveredTo, ref mayBeListed, segment);
+    }
+
+    /// <summary>Removes the segments whose records are read elsewhere now, and what else nothing lists.</summary>
+    public void RemoveCopied() => RemoveOrphans();
+
+    /// <summary>
+    /// Removes the runs that an earlier process was writing, or had merged, when it died. For a store that was opened
+    /// for writing: also on a disk that they filled.
+    /// </summary>
+    public void RemoveUnlistedRuns()
+    {
+        var listed = _manifest.Runs.Select(static run => run.Number).ToHashSet();
+        try
+        {
+            string[] unlisted =
+            [
+                .. LogFormat.RunNumbers(_files.List(_directory)).Where(number => !listed.Contains(number))
+                    .Select(LogFormat.RunName),
+            ];
+            if (unlisted.Length > 0)
+            {
+                // Nobody knows whether the name of the manifest that was read is on the medium yet: the one before may
+                // list them.
+                _files.FlushDirectory(_directory);
+            }
+
+            foreach (var name in unlisted)
+            {
+                _files.Delete(Path.Combine(_directory, name));
+            }
+        }
+        catch (Exception error) when (error.IsOfTheDisk)
+        {
+            // What cannot be removed now is removed when the manifest is replaced.
+        }
     }
 
     /// <summary>Writes what the index froze as a run, and moves the recovery position to its end.</summary>
@@ -109,19 +147,23 @@ internal sealed class StoreManifest
             index, run => index.InstallMerged(run, merge.Sources));
     }
 
-    /// <summary>Gives up a merge that was begun and not ended.</summary>
+    /// <summary>Gives up a merge that was begun and not ended, and its file.</summary>
     public void AbandonMerge(RunMerge merge)
     {
         merge.Dispose();
         merge.File.Dispose();
-        _unfinished.Remove(merge.Number);
+        if (_unfinished.Remove(merge.Number))
+        {
+            RemoveUnfinished(merge.Number);
+        }
     }
 
     /// <summary>Says that the store was closed and where its log ends.</summary>
     /// <exception cref="IOException">The disk refused; the next opening recovers as after a crash.</exception>
     public void MarkClosed(LogMark end)
     {
-        Replace(_manifest with { CleanClose = end }, end.Position);
+        var mayBeListed = false;
+        Replace(_manifest with { CleanClose = end }, end.Position, ref mayBeListed);
         RemoveOrphans();
     }
 
@@ -134,13 +176,15 @@ internal sealed class StoreManifest
     }
 
     /// <summary>
-    /// Makes a run part of the store: its file and its name are on disk before the manifest lists it.
+    /// Makes a run part of the store: its file and its name are on disk before the manifest lists it. A run that does
+    /// not come to that leaves nothing: a full disk must not be filled with what is of no use.
     /// </summary>
     private void Complete(
         uint number, IFile file, Func<RunEntry> write, Func<RunEntry, Manifest> list, StoreIndex index,
         Action<Run> install)
     {
         Run? run = null;
+        var mayBeListed = false;
         try
         {
             var entry = write();
@@ -151,7 +195,7 @@ internal sealed class StoreManifest
 
             var written = Run.Open(file, StoreId, entry, index.Cache);
             var replaced = list(entry);
-            Replace(replaced, replaced.Recovery.Position);
+            Replace(replaced, replaced.Recovery.Position, ref mayBeListed);
             run = written;
         }
         finally
@@ -160,6 +204,10 @@ internal sealed class StoreManifest
             if (run is null)
             {
                 file.Dispose();
+                if (!mayBeListed)
+                {
+                    RemoveUnfinished(number);
+                }
             }
         }
 
@@ -167,10 +215,25 @@ internal sealed class StoreManifest
         RemoveOrphans();
     }
 
-    private void Replace(Manifest manifest, long endPosition, Segment? added = null)
+    /// <summary>Removes the file of a run that nothing lists; what cannot be removed now is removed later.</summary>
+    private void RemoveUnfinished(uint number)
+    {
+        try
+        {
+            _files.Delete(Path.Combine(_directory, LogFormat.RunName(number)));
+        }
+        catch (Exception error) when (error.IsOfTheDisk)
+        {
+            // It is an orphan like others.
+        }
+    }
+
+    private void Replace(Manifest manifest, long endPosition, ref bool mayBeListed, Segment? added = null)
     {
         var replaced = manifest with { Segments = _segments.Entries(endPosition, added) };
-        replaced.Write(_files, _directory, _bugs);
+        replaced.WriteNew(_files, _directory, _bugs);
+        mayBeListed = true;
+        Manifest.InstallNew(_files, _directory, _bugs);
         Volatile.Write(ref _manifest, replaced);
         Volatile.Write(ref _recoveryPosition, replaced.Recovery.Position);
     }
@@ -192,7 +255,7 @@ internal sealed class StoreManifest
             {
                 _files.Delete(Path.Combine(_directory, name));
             }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            catch (Exception error) when (error.IsOfTheDisk)
             {
                 return;
             }

@@ -131,7 +131,7 @@ internal sealed class TailCopy
             using var use = segments.Use(cut);
             use.File.SetLength(cut.OffsetOf(position));
         }
-        catch (IOException)
+        catch (Exception error) when (error.IsOfTheDisk)
         {
             // It costs room and nothing else.
         }
