@@ -6,6 +6,7 @@ using Ledger.Server.Services;
 using Ledger.Streams;
 using Ledger.Streams.Consumers;
 using Xunit;
+using Entry = Ledger.Streams.Entry;
 
 namespace Ledger.Tests.Rpc;
 
@@ -165,10 +166,8 @@ public sealed class LedgerServiceTests(ServiceFixture fixture) : IClassFixture<S
         var end = await store.ReadPageAsync("read", query with { After = last.Entries[1].Id }, default);
         await using var consumer = await store.AcquireConsumerAsync("c", new ConsumerOptions());
         var taken = await consumer.ReceiveAsync();
-        for (var received = 1; received < 16; received++)
-        {
-            await consumer.ReceiveAsync();
-        }
+        using var none = new CancellationTokenSource(TimeSpan.FromMilliseconds(50));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await consumer.ReceiveAsync(none.Token));
 
         Assert.Equal((4, false), (page.Entries.Count, page.IsLast));
         Assert.Equal((2, false), (rest.Entries.Count, rest.IsLast));
@@ -178,12 +177,10 @@ public sealed class LedgerServiceTests(ServiceFixture fixture) : IClassFixture<S
             Count, await store.SubscribeAsync("s").TakeWhile(item => item is not CaughtUpItem<Entry>)
                 .OfType<EntryItem<Entry>>().CountAsync());
 
-        // What nobody acknowledged fills the window: the next comes when something of it is done.
-        Assert.Equal(16, consumer.Backlog.Pending);
-        using var none = new CancellationTokenSource(TimeSpan.FromMilliseconds(50));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await consumer.ReceiveAsync(none.Token));
+        // What was read ahead of the entry that is out is bounded too.
+        Assert.InRange(consumer.Backlog.Pending, 1, 16);
         await consumer.AcknowledgeAsync(taken);
-        Assert.Equal(17, (await consumer.ReceiveAsync()).Entry.Position.GetValueOrDefault().Value);
+        Assert.Equal(2, (await consumer.ReceiveAsync()).Entry.Position.GetValueOrDefault().Value);
     }
 
     [Fact]
