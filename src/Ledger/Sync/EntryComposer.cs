@@ -53,7 +53,7 @@ internal sealed class EntryComposer(SyncContext context, SyncState state)
     /// <summary>Composes a record of the catalog.</summary>
     private ValueTask<Outgoing> ComposeAsync(CatalogRecord record, CancellationToken cancellationToken) => SaveAsync(
         new OutgoingRow(
-            NewEntryId(), context.Keys.Catalog, record.Page, record.Incarnation, state.Self.Next, null, 0, []),
+            NewEntryId(), context.Keys.Catalog, record.Page, record.Incarnation, state.Self.Next, null, 0),
         EntryKind.Catalog, record.Encode(), [], cancellationToken);
 
     /// <summary>The commits of a page that the cloud does not have, parents first.</summary>
@@ -77,7 +77,6 @@ internal sealed class EntryComposer(SyncContext context, SyncState state)
     {
         var source = new CommitChanges(context, page);
         var writer = new BatchWriter(row.Incarnation, state.Self.Device);
-        IReadOnlyList<CommitId> heads = [];
         var values = new Dictionary<ObjectId, EntryValue>();
         var sizeBytes = 0L;
         var count = 0;
@@ -96,7 +95,6 @@ internal sealed class EntryComposer(SyncContext context, SyncState state)
             }
 
             writer.EndCommit();
-            heads = SyncPageRow.With(heads, commit);
             if (++count >= BatchCommitsMax || sizeBytes >= BatchSizeBytesMax)
             {
                 break;
@@ -108,8 +106,7 @@ internal sealed class EntryComposer(SyncContext context, SyncState state)
         await new ValueObjects(context).ListAsync(values.Values, blobs, cancellationToken);
         var pieces = writer.Finish();
         var outgoing = new OutgoingRow(
-            id, context.Keys.NameOf(page), page, row.Incarnation, state.Self.Next, isConditional ? row.End : null, 0,
-            heads);
+            id, context.Keys.NameOf(page), page, row.Incarnation, state.Self.Next, isConditional ? row.End : null, 0);
         if (pieces.Count == 1)
         {
             return await SaveAsync(outgoing, EntryKind.Batch, pieces[0], blobs, cancellationToken);

@@ -159,10 +159,8 @@ internal sealed record SyncPageRow(
 /// <param name="Sequence">Its sequence number.</param>
 /// <param name="ExpectedEnd">Where the page's part of the feed must end; null for anywhere.</param>
 /// <param name="Parts">Rows that hold the sealed bytes.</param>
-/// <param name="Heads">The commits in it that have no child in it.</param>
 internal sealed record OutgoingRow(
-    EntryId Id, PageName PageName, PageId Page, uint Incarnation, long Sequence, FeedPosition? ExpectedEnd, int Parts,
-    IReadOnlyList<CommitId> Heads)
+    EntryId Id, PageName PageName, PageId Page, uint Incarnation, long Sequence, FeedPosition? ExpectedEnd, int Parts)
 {
     /// <summary>Bytes of each part but the last.</summary>
     public const int PartSizeBytes = 60 * 1024;
@@ -178,7 +176,6 @@ internal sealed record OutgoingRow(
         writer.WriteVarint((ulong)Sequence);
         writer.WriteVarint(ExpectedEnd is { } end ? (ulong)end.Value + 1 : 0);
         writer.WriteVarint((ulong)Parts);
-        SyncRowFormat.WriteCommits(writer, Heads);
         return writer.ToArray();
     }
 
@@ -193,10 +190,9 @@ internal sealed record OutgoingRow(
         var sequence = reader.ReadVarint(0, long.MaxValue, "the sequence number");
         var end = reader.ReadVarint(0, long.MaxValue, "the expected end");
         var parts = (int)reader.ReadVarint(1, ushort.MaxValue, "the number of parts");
-        var heads = SyncRowFormat.ReadCommits(ref reader, SyncPageRow.HeadsMax);
         reader.ExpectEnd();
         return new OutgoingRow(
-            id, name, page, incarnation, sequence, end == 0 ? null : new FeedPosition(end - 1), parts, heads);
+            id, name, page, incarnation, sequence, end == 0 ? null : new FeedPosition(end - 1), parts);
     }
 }
 

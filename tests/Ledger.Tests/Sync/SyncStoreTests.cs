@@ -51,6 +51,49 @@ public sealed class SyncStoreTests
         });
 
     [Fact]
+    public void A_damaged_commit_of_one_page_keeps_no_other_page_from_being_shown() => Run(
+        seed: 143, async (runtime, cloud) =>
+        {
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            await using var firstBad = await first.OpenPageAsync();
+            await using var firstGood = await first.OpenPageAsync(OtherPage);
+            await firstBad.PutAsync("a", "1");
+            await firstGood.PutAsync("b", "1");
+            await first.SyncAsync();
+            var head = (await firstBad.GetHeadsAsync())[0].Id.Value;
+            var disk = new MemoryObjectStore();
+            var store = new RefusingObjectStore(new KeptObjectStore(disk));
+            var holdsBack = false;
+            var liar = new TamperingCloud(cloud) { TamperBlob = (_, blob) => holdsBack ? null : blob };
+            await using (var ledger = await OpenAsync(runtime, store, 4))
+            {
+                await using var engine = await StartAsync(ledger, liar);
+                await engine.SyncNowAsync(default);
+                holdsBack = true;
+                await firstBad.PutAsync("a", new string('x', 2_000));
+                await firstGood.PutAsync("b", new string('y', 2_000));
+                await first.SyncAsync();
+                await runtime.Delay(TimeSpan.FromSeconds(10), default);
+                Assert.Equal(2, (await engine.GetStatusAsync(default)).PagesToShow);
+            }
+
+            (holdsBack, store.ReadRefusal) = (false, (_, id) => id == head
+                ? new CorruptObjectException("the test has damaged it", id)
+                : null);
+            await using var again = await OpenAsync(runtime, store, 4);
+            await using var restarted = await StartAsync(again, liar);
+            await runtime.Delay(TimeSpan.FromSeconds(30), default);
+
+            await using var good = await again.GetPageAsync(OtherPage);
+            Assert.Equal(2_000, (await good.GetAsync("b"))!.Length);
+            Assert.Contains("damaged", (await restarted.GetStatusAsync(default)).Error, StringComparison.Ordinal);
+            store.ReadRefusal = null;
+            await restarted.SyncNowAsync(default);
+            await using var bad = await again.GetPageAsync(PageId.Root);
+            Assert.Equal(2_000, (await bad.GetAsync("a"))!.Length);
+        });
+
+    [Fact]
     public void Many_commits_that_wait_are_applied_in_a_few_passes() => Run(seed: 141, async (runtime, cloud) =>
     {
         await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
