@@ -82,7 +82,8 @@ internal sealed class FaultyContent
     /// <summary>Brings the cache to the disk.</summary>
     public void Flush()
     {
-        _durable = KeepPending();
+        // In place: a copy for every flush is most of what a long file costs.
+        _pending.ForEach(change => change.Apply(_durable));
         _pending.Clear();
     }
 

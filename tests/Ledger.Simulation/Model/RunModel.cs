@@ -26,6 +26,9 @@ internal sealed class RunModel
     private readonly Dictionary<DeviceId, int> _devices = [];
     private readonly Dictionary<int, DeviceId> _names = [];
     private readonly Dictionary<ObjectId, Write> _objects = [];
+
+    // By device: writes that are not answered, or that power loss may take. They are looked at with every flush.
+    private readonly Dictionary<int, List<Write>> _open = [];
     private long _events;
     private long _transactions;
 
@@ -73,9 +76,6 @@ internal sealed class RunModel
     /// <summary>The write whose value is an object, or null when there is none.</summary>
     public Write? FindObject(ObjectId id) => _objects.GetValueOrDefault(id);
 
-    /// <summary>All writes of a device.</summary>
-    public IEnumerable<Write> Of(int device) => _writes.Where(write => write?.Device == device)!;
-
     /// <summary>A write is asked for.</summary>
     public Write Begin(
         PageModel page, int device, int key, int sizeBytes, bool isLazy = false, long replaced = 0,
@@ -94,6 +94,7 @@ internal sealed class RunModel
             Begun = Tick(),
         };
         _writes.Add(write);
+        OpenOf(device).Add(write);
         if (sizeBytes > Write.InlineSizeBytesMax)
         {
             _objects.Add(ObjectId.Of(ObjectKind.Value, write.Value()), write);
@@ -112,30 +113,32 @@ internal sealed class RunModel
         write.State = state;
         write.Ended = Tick();
         write.IsFragile = isFragile && state == WriteState.Acknowledged;
+        if (!write.IsFragile)
+        {
+            OpenOf(write.Device).Remove(write);
+        }
     }
 
     /// <summary>A device flushed all that it had acknowledged before a moment.</summary>
-    public void Flushed(int device, long begun)
+    public void Flushed(int device, long begun) => OpenOf(device).RemoveAll(write =>
     {
-        foreach (var write in Of(device))
-        {
-            if (write.IsFragile && write.Ended < begun)
-            {
-                write.IsFragile = false;
-            }
-        }
-    }
+        var isSafe = write.IsFragile && write.Ended < begun;
+        write.IsFragile &= !isSafe;
+        return isSafe;
+    });
 
     /// <summary>A device is what it was at a moment: what it did since is elsewhere, or nowhere.</summary>
     public void Restored(int device, long moment)
     {
-        foreach (var write in Of(device))
+        foreach (var write in _writes)
         {
-            if (write.Ended > moment && write.State != WriteState.Refused)
+            if (write?.Device == device && write.Ended > moment && write.State != WriteState.Refused)
             {
                 (write.State, write.Ended, write.IsFragile) = (WriteState.Unknown, long.MaxValue, false);
             }
         }
+
+        OpenOf(device).Clear();
     }
 
     /// <summary>A device died.</summary>
@@ -144,16 +147,28 @@ internal sealed class RunModel
     public void Died(int device, bool isPowerLost)
     {
         var now = Tick();
-        foreach (var write in Of(device))
+        OpenOf(device).RemoveAll(write =>
         {
             if (write.State == WriteState.Pending)
             {
                 (write.State, write.Ended) = (WriteState.Unknown, now);
             }
-            else if (write.IsFragile && isPowerLost)
+            else if (isPowerLost)
             {
                 (write.State, write.IsFragile) = (WriteState.Unknown, false);
             }
+
+            return !write.IsFragile;
+        });
+    }
+
+    private List<Write> OpenOf(int device)
+    {
+        if (!_open.TryGetValue(device, out var open))
+        {
+            _open.Add(device, open = []);
         }
+
+        return open;
     }
 }

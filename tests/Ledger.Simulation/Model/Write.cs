@@ -29,6 +29,8 @@ internal sealed class Write
 
     private const int IdSizeBytes = 8;
 
+    private byte[]? _value;
+
     /// <summary>1 or more; the value begins with it.</summary>
     public required long Id { get; init; }
 
@@ -68,8 +70,8 @@ internal sealed class Write
     /// <summary>Acknowledged, and not on the disk for sure: power loss may take it.</summary>
     public bool IsFragile { get; set; }
 
-    /// <summary>The value's bytes.</summary>
-    public byte[] Value() => ValueOf(Id, SizeBytes);
+    /// <summary>The value's bytes, never to be changed.</summary>
+    public byte[] Value() => _value ??= ValueOf(Id, SizeBytes);
 
     /// <summary>The id in a value; 0 when it has none.</summary>
     public static long IdOf(ReadOnlySpan<byte> value) =>

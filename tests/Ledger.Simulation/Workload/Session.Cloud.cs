@@ -17,8 +17,11 @@ internal sealed partial class Session
         if (run.Model.Know(now, device.Number) is { } before && run.Sealed.HasAccepted(before) &&
             run.Options is { Restores: false, Malice: Malice.None or Malice.Misleads })
         {
-            throw new ViolationException(
+            // Also noted: it may be thrown within a loop of the product, which tries again.
+            var violation = new ViolationException(
                 "R16", $"Device {device.Number} was {before} and is {now}, though nobody else was {before}.");
+            run.Fail(violation);
+            throw violation;
         }
     }
 

@@ -17,6 +17,7 @@ internal sealed class World
     private readonly int _threadId = Environment.CurrentManagedThreadId;
     private readonly AsyncLocal<bool> _flow;
     private long _timerNumber;
+    private long _nextTimerTicks = long.MaxValue;
     private volatile string? _escape;
     private int _running = 1;
 
@@ -122,7 +123,9 @@ internal sealed class World
         }
         else
         {
-            _timers.Enqueue(work, (Elapsed.Ticks + delay.Ticks, _timerNumber++));
+            var due = Elapsed.Ticks + delay.Ticks;
+            _timers.Enqueue(work, (due, _timerNumber++));
+            _nextTimerTicks = Math.Min(due, _nextTimerTicks);
         }
     }
 
@@ -164,13 +167,13 @@ internal sealed class World
         Steps++;
         if (_ready.Count == 0)
         {
-            _timers.TryPeek(out _, out var first);
-            Elapsed = TimeSpan.FromTicks(Math.Max(first.DueTicks, Elapsed.Ticks));
+            Elapsed = TimeSpan.FromTicks(Math.Max(_nextTimerTicks, Elapsed.Ticks));
         }
 
-        while (_timers.TryPeek(out var timer, out var due) && due.DueTicks <= Elapsed.Ticks)
+        while (_nextTimerTicks <= Elapsed.Ticks)
         {
-            _timers.Dequeue();
+            var timer = _timers.Dequeue();
+            _nextTimerTicks = _timers.TryPeek(out _, out var next) ? next.DueTicks : long.MaxValue;
             if (!timer.Life.IsDead && timer.Timer is not { IsCancelled: true })
             {
                 _ready.Add(timer);
