@@ -19,10 +19,11 @@ public sealed partial class StreamConsumer : IAsyncDisposable
     private readonly CancellationTokenSource _lost = new();
     private readonly CancellationTokenSource _closing = new();
 
-    // Rises with whatever could let somebody receive; the commits of the store are heard apart.
+    // Rises with whatever could let somebody receive, the commits of the store among it.
     private readonly AsyncSignal _changed = new();
     private readonly SortedDictionary<long, Entry> _entries = [];
     private readonly IDisposable? _listening;
+    private readonly IDisposable _following;
     private readonly ConsumerState _state;
 
     // The highest position that was ever handed out: what was read beyond it need not be in the durable state.
@@ -41,6 +42,7 @@ public sealed partial class StreamConsumer : IAsyncDisposable
         (_touchedMax, _heldUntilMs) = (state.Read, state.UntilMs);
         _backlog = new ConsumerBacklog(0, state.Parked.Count, null);
         _clockAheadMs = nowMs - store.Runtime.WallClockMs();
+        _following = store.Committed.Forward(_changed);
         _listening = store.Listen();
     }
 
@@ -66,6 +68,7 @@ public sealed partial class StreamConsumer : IAsyncDisposable
         }
 
         await _renewal;
+        _following.Dispose();
         _listening?.Dispose();
         _closing.Dispose();
         _lost.Dispose();
@@ -128,8 +131,9 @@ public sealed partial class StreamConsumer : IAsyncDisposable
         await _store.Runtime.Enter();
         while (true)
         {
-            var committed = _store.Committed.Version;
+            // A commit raises its own version first: one that is not in it is heard of as a change.
             var changed = _changed.Version;
+            var committed = _store.Committed.Version;
             TimeSpan? wait;
             List<Delivery>? batch = null;
             using (await _gate.AcquireAsync(cancellationToken))
@@ -152,7 +156,7 @@ public sealed partial class StreamConsumer : IAsyncDisposable
                 return batch;
             }
 
-            await WaitAsync(committed, changed, wait, cancellationToken);
+            await WaitAsync(changed, wait, cancellationToken);
         }
     }
 
@@ -239,6 +243,7 @@ public sealed partial class StreamConsumer : IAsyncDisposable
 
         await _renewal;
         _changed.Pulse();
+        _following.Dispose();
         _listening?.Dispose();
         _closing.Dispose();
         _lost.Dispose();
@@ -489,20 +494,17 @@ public sealed partial class StreamConsumer : IAsyncDisposable
         _changed.Pulse();
     }
 
-    private async ValueTask WaitAsync(
-        long committed, long changed, TimeSpan? wait, CancellationToken cancellationToken)
+    private async ValueTask WaitAsync(long changed, TimeSpan? wait, CancellationToken cancellationToken)
     {
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        List<Task> events =
-        [
-            _store.Committed.WaitAsync(committed, over.Token).AsTask(),
-            _changed.WaitAsync(changed, over.Token).AsTask(),
-        ];
-        if (wait is { } delay)
+        if (wait is not { } delay)
         {
-            events.Add(_store.Runtime.Delay(delay, over.Token));
+            // The way of almost every entry: nothing is left over that would have to be cancelled.
+            await _changed.WaitAsync(changed, cancellationToken);
+            return;
         }
 
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Task[] events = [_changed.WaitAsync(changed, over.Token).AsTask(), _store.Runtime.Delay(delay, over.Token)];
         await Task.WhenAny(events);
         over.Cancel();
         foreach (var task in events)
@@ -513,7 +515,7 @@ public sealed partial class StreamConsumer : IAsyncDisposable
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
-                // One of the others came first.
+                // The other came first.
             }
         }
     }

@@ -117,18 +117,32 @@ public abstract class RelationalStreamStore : StreamStore
         {
             var results = await new RelationalAppend(session, Table, await NowMsAsync(session))
                 .RunAsync(appends, CancellationToken.None);
+            await session.ExecuteAsync("RELEASE ledger_append", CancellationToken.None);
             isDone = true;
             return results;
         }
         finally
         {
-            // The caller may commit what else there is: nothing of an append that failed may be in it.
             if (!isDone)
             {
-                await session.ExecuteAsync("ROLLBACK TO ledger_append", CancellationToken.None);
+                await UndoAsync(session);
             }
+        }
+    }
 
+    /// <summary>
+    /// Takes back what an append did: the caller may commit what else there is, and nothing of it may be in that.
+    /// </summary>
+    private static async ValueTask UndoAsync(RelationalSession session)
+    {
+        try
+        {
+            await session.ExecuteAsync("ROLLBACK TO ledger_append", CancellationToken.None);
             await session.ExecuteAsync("RELEASE ledger_append", CancellationToken.None);
+        }
+        catch (Exception error) when (error is DbException or InvalidOperationException)
+        {
+            // After some errors, as that of a full disk, the database has undone the whole transaction by itself.
         }
     }
 

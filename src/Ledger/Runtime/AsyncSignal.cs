@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Ledger.Runtime;
 
 /// <summary>A counter that many can wait on: each pulse raises it and wakes everybody who has seen less.</summary>
@@ -9,6 +11,7 @@ internal sealed class AsyncSignal
 {
     private readonly Lock _gate = new();
     private LinkedList<TaskCompletionSource> _waiters = new();
+    private ImmutableArray<AsyncSignal> _followers = [];
     private long _version;
 
     /// <summary>Pulses so far.</summary>
@@ -17,23 +20,41 @@ internal sealed class AsyncSignal
     /// <summary>Wakes everybody who waits, in the order in which they came.</summary>
     public void Pulse()
     {
-        LinkedList<TaskCompletionSource> woken;
+        LinkedList<TaskCompletionSource>? woken = null;
+        ImmutableArray<AsyncSignal> followers;
         lock (_gate)
         {
             _version++;
-            if (_waiters.Count == 0)
+            followers = _followers;
+            if (_waiters.Count > 0)
             {
-                return;
+                woken = _waiters;
+                _waiters = new LinkedList<TaskCompletionSource>();
             }
-
-            woken = _waiters;
-            _waiters = new LinkedList<TaskCompletionSource>();
         }
 
-        foreach (var waiter in woken)
+        foreach (var waiter in woken ?? [])
         {
             waiter.SetResult();
         }
+
+        foreach (var follower in followers)
+        {
+            follower.Pulse();
+        }
+    }
+
+    /// <summary>Pulses another signal after each pulse of this one, so that waiting on that one is enough.</summary>
+    /// <param name="follower">Not followed by this one in turn, which would never end.</param>
+    /// <returns>Disposed to end it; a pulse that is under way may still arrive.</returns>
+    public IDisposable Forward(AsyncSignal follower)
+    {
+        lock (_gate)
+        {
+            _followers = _followers.Add(follower);
+        }
+
+        return new Following(this, follower);
     }
 
     /// <summary>Completes once <see cref="Version"/> is above <paramref name="seenVersion"/>.</summary>
@@ -82,5 +103,21 @@ internal sealed class AsyncSignal
         }
 
         waiter.Value.SetCanceled(cancellationToken);
+    }
+
+    private sealed class Following(AsyncSignal source, AsyncSignal follower) : IDisposable
+    {
+        private AsyncSignal? _source = source;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _source, null) is { } left)
+            {
+                lock (left._gate)
+                {
+                    left._followers = left._followers.Remove(follower);
+                }
+            }
+        }
     }
 }
