@@ -63,6 +63,7 @@ public interface IFileSystem
 
     /// <summary>Takes an exclusive lock on the file at <paramref name="path"/>, which is made when missing.</summary>
     /// <returns>The lock, released by disposal or by the end of the process; null when someone else holds it.</returns>
+    /// <exception cref="IOException">The file system cannot lock: nobody would be kept out.</exception>
     IDisposable? TryLock(string path);
 
     /// <summary>Calls back after names in a directory changed: made, renamed to or from, or removed.</summary>

@@ -17,6 +17,9 @@ internal static partial class Native
     private const int TooManyLinks = 31;
     private const int NoSuchCall = 38;
     private const int CurrentDirectory = -100;
+    private const int SharedLock = 1;
+    private const int ExclusiveLock = 2;
+    private const int DoNotWait = 4;
     private const uint NoReplace = 1;
 
     /// <summary>True when the system has POSIX calls.</summary>
@@ -57,6 +60,31 @@ internal static partial class Native
         using var handle = Open(path, ReadOnly | CloseOnExec);
         ThrowOnError(handle.IsInvalid ? Marshal.GetLastPInvokeError() : 0, "open the directory", path);
         ThrowOnError(Retry(handle, FSync), "flush the directory", path);
+    }
+
+    /// <summary>Takes the lock of an open file (Unix); the end of the handle gives it back.</summary>
+    /// <remarks>
+    /// Opening a file for nobody else takes the same lock, but goes on without one where the file system cannot lock,
+    /// or where the environment says that .NET should take none. Taking it once more changes nothing.
+    /// </remarks>
+    /// <returns>False when somebody else has it.</returns>
+    /// <exception cref="IOException">The file system cannot lock.</exception>
+    public static bool TryLock(SafeFileHandle handle, string path, bool isWritable)
+    {
+        var error = Retry(handle, static handle => FLock(handle, ExclusiveLock | DoNotWait));
+        if (error != 0 && error != WouldBlock && !isWritable)
+        {
+            // Some shared file systems give that lock only to who may write. This one keeps writers out as well.
+            error = Retry(handle, static handle => FLock(handle, SharedLock | DoNotWait));
+        }
+
+        if (error == WouldBlock)
+        {
+            return false;
+        }
+
+        ThrowOnError(error, "lock the file", path);
+        return true;
     }
 
     /// <summary>Reserves room for the first <paramref name="length"/> bytes and grows the file to it (Linux).</summary>
@@ -157,6 +185,9 @@ internal static partial class Native
     [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int RenameAt2(
         int sourceDirectory, string source, int targetDirectory, string target, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
+    private static partial int FLock(SafeFileHandle handle, int operation);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int FSync(SafeFileHandle handle);

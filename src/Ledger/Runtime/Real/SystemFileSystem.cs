@@ -155,11 +155,15 @@ internal sealed class SystemFileSystem : IFileSystem
     /// <inheritdoc/>
     public IDisposable? TryLock(string path)
     {
+        FileStream? opened = null;
+        var isLocked = false;
         try
         {
             // On Unix this is flock, so it holds against other processes and other handles of this one, and the
             // kernel gives it back when the process ends, however it ends.
-            return OpenToLock(path);
+            opened = OpenToLock(path);
+            isLocked = !Native.IsUnix || Native.TryLock(opened.SafeFileHandle, path, opened.CanWrite);
+            return isLocked ? opened : null;
         }
         catch (IOException exception) when (Native.IsSharingViolation(exception))
         {
@@ -168,6 +172,13 @@ internal sealed class SystemFileSystem : IFileSystem
         catch (IOException exception) when (Native.IsDiskFull(exception))
         {
             throw new DiskFullException(path, exception);
+        }
+        finally
+        {
+            if (!isLocked)
+            {
+                opened?.Dispose();
+            }
         }
     }
 
