@@ -19,6 +19,7 @@ internal sealed class Run : IDisposable
     private readonly RunFooter _footer;
     private readonly BlockCache _cache;
     private int _uses = 1;
+    private bool _isDamaged;
 
     private Run(IFile file, RunFooter footer, BlockCache cache)
     {
@@ -27,6 +28,9 @@ internal sealed class Run : IDisposable
 
     /// <summary>The run as the manifest lists it.</summary>
     public RunEntry Entry => new(_footer.Number, _footer.FileSizeBytes);
+
+    /// <summary>True once a block of its objects, rows or ranges was damaged: no merge can read it.</summary>
+    public bool IsDamaged => Volatile.Read(ref _isDamaged);
 
     /// <summary>Number of objects.</summary>
     public long ObjectCount => _footer.ObjectCount;
@@ -212,8 +216,12 @@ internal sealed class Run : IDisposable
         Span<byte> mask = stackalloc byte[RunFormat.FilterLineSizeBytes];
         var (block, line) = Math.DivRem(
             RunFormat.FilterProbe(hash, _footer.FilterLines, mask), RunFormat.FilterLinesPerBlock);
-        var bits = ReadCached(block).AsSpan(
-            (int)line * RunFormat.FilterLineSizeBytes, RunFormat.FilterLineSizeBytes);
+        if (TryReadFilter(block) is not { } filter)
+        {
+            return true; // Its objects can be looked through all the same; the next merge makes a new one.
+        }
+
+        var bits = filter.AsSpan((int)line * RunFormat.FilterLineSizeBytes, RunFormat.FilterLineSizeBytes);
         for (var i = 0; i < mask.Length; i++)
         {
             if ((bits[i] & mask[i]) != mask[i])
@@ -255,6 +263,19 @@ internal sealed class Run : IDisposable
 
     private IEnumerable<RangeBoundary> Boundaries(IEnumerable<ReadOnlyMemory<byte>> blocks) =>
         Rows(blocks).Select(static entry => new RangeBoundary(entry.Key, entry.Location is not null));
+
+    /// <summary>A block of the filter; null when it is damaged.</summary>
+    private byte[]? TryReadFilter(long index)
+    {
+        try
+        {
+            return ReadCached(index);
+        }
+        catch (CorruptObjectException)
+        {
+            return null;
+        }
+    }
 
     private byte[] ReadCached(long index)
     {
@@ -303,6 +324,8 @@ internal sealed class Run : IDisposable
             if (at + RunFormat.BlockSizeBytes > read ||
                 !RunFormat.BlockMatches(blocks.Slice(at, RunFormat.BlockSizeBytes)))
             {
+                var isFilter = firstBlock + at / RunFormat.BlockSizeBytes < _footer.FirstObjectBlock;
+                Volatile.Write(ref _isDamaged, IsDamaged || !isFilter);
                 throw new CorruptObjectException(
                     $"block {firstBlock + at / RunFormat.BlockSizeBytes} of run {_footer.Number} does not match its " +
                     "checksum");

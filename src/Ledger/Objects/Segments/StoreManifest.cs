@@ -115,9 +115,8 @@ internal sealed class StoreManifest
     {
         using var runs = index.UseRuns();
         var free = runs.All.TakeWhile(run => before is null || !before.Sources.Contains(run)).ToArray();
-        long[] sizes = [.. free.Select(static run => run.Entry.SizeBytes)];
-        var (first, count) = MergePlan.Choose(sizes, runs.All.Count - free.Length);
-        var isSmall = sizes.Skip(first).Take(count).Sum() <= SmallMergeSizeBytesMax;
+        var (first, count) = ChooseSound(free, runs.All.Count);
+        var isSmall = free.Skip(first).Take(count).Sum(static run => run.Entry.SizeBytes) <= SmallMergeSizeBytesMax;
         if (count == 0 || (smallOnly && !isSmall && runs.All.Count < MergePlan.RunsMax))
         {
             return null;
@@ -126,6 +125,27 @@ internal sealed class StoreManifest
         var number = Begin(out var file);
         return new RunMerge(
             file, StoreId, number, free[first..(first + count)], isOldest: first + count == runs.All.Count, _bugs);
+    }
+
+    /// <summary>
+    /// Chooses the runs to merge. One that is damaged is not among them: its merge would fail each time, while the
+    /// others become more and more.
+    /// </summary>
+    private static (int First, int Count) ChooseSound(Run[] free, int runCount)
+    {
+        for (var first = 0; first < free.Length; first++)
+        {
+            long[] sizes =
+                [.. free.Skip(first).TakeWhile(static run => !run.IsDamaged).Select(static run => run.Entry.SizeBytes)];
+            if (MergePlan.Choose(sizes, runCount - sizes.Length) is { Count: > 0 } chosen)
+            {
+                return (first + chosen.First, chosen.Count);
+            }
+
+            first += sizes.Length;
+        }
+
+        return default;
     }
 
     /// <summary>Puts the run of a merge whose last step is done in the place of its sources.</summary>
