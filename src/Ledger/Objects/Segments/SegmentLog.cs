@@ -257,19 +257,47 @@ internal sealed class SegmentLog(
                 _leading = false;
             }
 
-            if (_flusher is null or { IsCompleted: true } && !_closed && tail.UnflushedBytes > 0)
+            if (_flusher is null && !_closed && tail.UnflushedBytes > 0)
             {
                 _flusher = FlushLaterAsync();
             }
         }
     }
 
-    /// <summary>Bounds how long a buffered write is only in the operating system's memory.</summary>
+    /// <summary>
+    /// Bounds how long a buffered write is only in the operating system's memory; ends when there is none.
+    /// </summary>
     private async Task FlushLaterAsync()
+    {
+        await new YieldAwaitable(runtime.Scheduler);
+        do
+        {
+            await FlushOnceAsync();
+        }
+        while (!TryEndFlusher());
+    }
+
+    /// <summary>
+    /// Ends the flusher unless a buffered write came behind its last flush: that one found it there and began no other.
+    /// </summary>
+    private bool TryEndFlusher()
+    {
+        lock (_gate)
+        {
+            if (_owesFlush && !_closed && tail.Stopped is null)
+            {
+                return false;
+            }
+
+            _flusher = null;
+            return true;
+        }
+    }
+
+    private async Task FlushOnceAsync()
     {
         try
         {
-            await new YieldAwaitable(runtime.Scheduler);
             await runtime.Delay(BufferedDelayMax, _closing.Token);
             await FlushAsync();
         }
