@@ -181,6 +181,9 @@ public sealed partial class Repository
     /// <remarks>Open ledgers and pages are closed. What only this device has is gone for good.</remarks>
     /// <param name="cancellationToken">Has an effect until the first ledger is closed.</param>
     /// <exception cref="InvalidOperationException">Synchronisation is running: dispose of it first.</exception>
+    /// <exception cref="LedgerException">
+    /// A ledger could not be closed, or the disk refuses; the same call works when it no longer does.
+    /// </exception>
     public async Task EraseLocalAsync(CancellationToken cancellationToken = default)
     {
         ThrowIfDisposed();
@@ -189,15 +192,16 @@ public sealed partial class Repository
         ThrowIfDisposed();
         ThrowIfSyncing();
         cancellationToken.ThrowIfCancellationRequested();
-        foreach (var ledger in _ledgers.Values)
-        {
-            await ledger.DisposeAsync();
-        }
 
+        // Each is closed, whatever happens to another, and none of them is handed out again.
+        var closed = _ledgers.Values.Select(static ledger => ledger.DisposeAsync().AsTask()).ToArray();
         _ledgers.Clear();
         _stores.Clear();
+        await Task.WhenAll(closed);
         await _runtime.Offload(
-            static directory => SmallFile.Guard(directory.SyncPath, () => directory.RemoveStores()), _directory);
+            static state => SmallFile.Guard(
+                state._directory.SyncPath, () => state._directory.RemoveStores(state._runtime)),
+            (_directory, _runtime));
     }
 
     /// <summary>Opens every ledger that can be opened: one that is damaged too badly for that stops no other.</summary>

@@ -153,18 +153,22 @@ public sealed partial class Repository : IAsyncDisposable
     {
         ThrowIfDisposed();
         await _runtime.Enter();
-        LedgerStore[] ledgers;
+        (LedgerStore Ledger, SegmentStore? Store)[] ledgers;
         var tally = new VerifyTally(progress);
         using (await _opening.AcquireAsync(cancellationToken))
         {
             ThrowIfDisposed();
             await OpenAllAsync(tally, cancellationToken);
-            ledgers = [.. _ledgers.Values];
+            ledgers =
+            [
+                .. _ledgers.Values.Select(
+                    ledger => (ledger, _stores.GetValueOrDefault(_directory.PathOf(ledger.Name)))),
+            ];
         }
 
-        foreach (var ledger in ledgers)
+        foreach (var (ledger, store) in ledgers)
         {
-            if (_stores.TryGetValue(_directory.PathOf(ledger.Name), out var store))
+            if (store is not null)
             {
                 await VerifyStoreAsync(ledger.Name, store, tally, cancellationToken);
             }
@@ -185,7 +189,18 @@ public sealed partial class Repository : IAsyncDisposable
 
         await _runtime.Enter();
         using var turn = await _opening.AcquireAsync(CancellationToken.None);
-        await (_sync?.DisposeAsync() ?? ValueTask.CompletedTask);
+        try
+        {
+            await (_sync?.DisposeAsync() ?? ValueTask.CompletedTask);
+        }
+        finally
+        {
+            await CloseAsync();
+        }
+    }
+
+    private async Task CloseAsync()
+    {
         var closed = _ledgers.Values.Select(ledger => ledger.DisposeAsync().AsTask()).ToArray();
         await Task.WhenAny(Task.WhenAll(closed));
         await _runtime.Offload(
@@ -253,13 +268,21 @@ public sealed partial class Repository : IAsyncDisposable
 
     /// <summary>Opens the ledger whose store is in a directory.</summary>
     /// <returns>False when a crash came before it was made; the next one to ask for it makes it.</returns>
+    /// <exception cref="CorruptObjectException">It is that of a ledger whose store is elsewhere.</exception>
     private async Task<bool> TryOpenAsync(string path, CancellationToken cancellationToken)
     {
         var store = await OpenStoreAsync(path, cancellationToken);
         var isLedger = false;
         try
         {
-            isLedger = await LedgerStore.ReadSettingsAsync(store, cancellationToken) is not null;
+            if (await LedgerStore.ReadSettingsAsync(store, cancellationToken) is { } settings)
+            {
+                isLedger = _directory.PathOf(settings.Name) == path
+                    ? true
+                    : throw new CorruptObjectException(
+                        $"the store in '{path}' is a copy: that of the ledger '{settings.Name}' is in " +
+                        $"'{_directory.PathOf(settings.Name)}'");
+            }
         }
         finally
         {

@@ -74,19 +74,14 @@ internal sealed class RepositoryDirectory : IDisposable
     public string SyncPath => Path.Combine(_path, Sync.SyncFile.Name);
 
     /// <summary>Removes the files of every store; the caller has closed them.</summary>
+    /// <param name="runtime">Gives random numbers.</param>
     /// <returns>How many stores there were.</returns>
-    public int RemoveStores()
+    public int RemoveStores(LedgerRuntime runtime)
     {
         var stores = ListStores();
         foreach (var store in stores)
         {
-            // What a crash leaves behind is a store without a manifest, which the next one to ask makes anew.
-            foreach (var name in _files.List(store).OrderByDescending(name => name == LogFormat.ManifestName))
-            {
-                _files.Delete(Path.Combine(store, name));
-            }
-
-            _files.FlushDirectory(store);
+            StoreRemoval.Run(runtime, store);
         }
 
         return stores.Count;

@@ -92,6 +92,29 @@ public sealed class RepositoryTests
     }
 
     [Fact]
+    public async Task A_store_that_was_copied_under_another_name_is_damaged_and_locks_nothing()
+    {
+        await using (var repository = await OpenAsync())
+        {
+            await repository.GetLedgerAsync("notes");
+        }
+
+        var store = $"{Home}/ledgers/{Assert.Single(_disk.List($"{Home}/ledgers"))}";
+        var copy = $"{Home}/ledgers/{new string('0', 32)}";
+        DirectoryCopy.Copy(_disk, store, copy);
+        await using var reopened = await OpenAsync();
+        for (var time = 0; time < 2; time++)
+        {
+            var damaged = await Assert.ThrowsAsync<CorruptObjectException>(() => reopened.ListLedgersAsync());
+
+            Assert.Contains(store, damaged.Message, StringComparison.Ordinal);
+            Assert.Contains(copy, Assert.Single((await reopened.VerifyAsync()).Problems), StringComparison.Ordinal);
+        }
+
+        await reopened.GetLedgerAsync("notes");
+    }
+
+    [Fact]
     public async Task A_repository_that_is_open_is_refused_until_it_is_closed()
     {
         var repository = await OpenAsync();

@@ -220,17 +220,40 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
         }
 
         await _services.Runtime.Enter();
-        await _services.Folds.DisposeAsync();
-        foreach (var page in pages)
+        try
         {
-            page.Close();
-            await page.Merger.StopAsync();
-            await page.Commits.DrainAsync();
+            await StopAsync(pages);
         }
+        finally
+        {
+            // Whatever went wrong: the next process can open the store.
+            await _services.Store.DisposeAsync();
+        }
+    }
 
-        await _services.WriteBacks.DisposeAsync();
-        await _services.References.DisposeAsync();
-        await _services.Store.DisposeAsync();
+    private async Task StopAsync(PageState[] pages)
+    {
+        try
+        {
+            await _services.Folds.DisposeAsync();
+            foreach (var page in pages)
+            {
+                page.Close();
+                await page.Merger.StopAsync();
+                await page.Commits.DrainAsync();
+            }
+        }
+        finally
+        {
+            try
+            {
+                await _services.WriteBacks.DisposeAsync();
+            }
+            finally
+            {
+                await _services.References.DisposeAsync();
+            }
+        }
     }
 
     private void RestartMerges(PageId? only)

@@ -126,13 +126,22 @@ internal sealed class LogRecovery
         foreach (var number in _laterNumbers)
         {
             var file = Open(number);
-            var bytes = new byte[SegmentHeader.SizeBytes];
-            var header = SegmentHeader.TryDecode(bytes.AsSpan(0, file.ReadFully(0, bytes)));
-            var isNext = header is { } found && found.StoreId == _manifest.StoreId && found.Number == number &&
-                found.BasePosition == _end.Position;
+            var isNext = false;
+            try
+            {
+                isNext = ReadHeader(file) is { } found && found.StoreId == _manifest.StoreId &&
+                    found.Number == number && found.BasePosition == _end.Position;
+            }
+            finally
+            {
+                if (!isNext)
+                {
+                    file.Dispose();
+                }
+            }
+
             if (!isNext)
             {
-                file.Dispose();
                 continue;
             }
 
@@ -182,8 +191,7 @@ internal sealed class LogRecovery
         foreach (var number in _laterNumbers.Where(number => number > (_segments.Last?.Number ?? 0)))
         {
             using var file = Open(number);
-            var bytes = new byte[SegmentHeader.SizeBytes];
-            var header = SegmentHeader.TryDecode(bytes.AsSpan(0, file.ReadFully(0, bytes)));
+            var header = ReadHeader(file);
             if (header is { } found && found.StoreId == _manifest.StoreId && found.BasePosition > _end.Position)
             {
                 // A segment is only begun once everything before it is on disk.
@@ -227,6 +235,12 @@ internal sealed class LogRecovery
     private string Missing(long knownTo, string evidence) =>
         $"Acknowledged data is damaged: the log in '{_directory}' can be read up to position {_end.Position}, but " +
         $"{evidence} {knownTo}. The store is open for reading only.";
+
+    private static SegmentHeader? ReadHeader(IFile file)
+    {
+        var bytes = new byte[SegmentHeader.SizeBytes];
+        return SegmentHeader.TryDecode(bytes.AsSpan(0, file.ReadFully(0, bytes)));
+    }
 
     private static bool HasBytes(IFile file, long offset)
     {

@@ -25,6 +25,9 @@ internal sealed record Manifest
 {
     private const int EntriesMax = 1 << 20;
 
+    /// <summary>So many entries never take more.</summary>
+    private const long SizeBytesMax = 128L << 20;
+
     /// <summary>The store; random, given when it was made.</summary>
     public required Guid StoreId { get; init; }
 
@@ -45,6 +48,21 @@ internal sealed record Manifest
     public required LogMark? CleanClose { get; init; }
 
     private static ReadOnlySpan<byte> Magic => "LDGRMAN\n"u8;
+
+    /// <summary>The manifest of a new store, which is empty.</summary>
+    public static Manifest Create(IRandomness random)
+    {
+        Span<byte> id = stackalloc byte[16];
+        random.Fill(id);
+        return new Manifest
+        {
+            StoreId = new Guid(id, bigEndian: true),
+            Segments = [],
+            Runs = [],
+            Recovery = default,
+            CleanClose = null,
+        };
+    }
 
     /// <summary>Encodes the manifest.</summary>
     public byte[] Encode()
@@ -142,7 +160,13 @@ internal sealed record Manifest
         }
 
         using var file = files.Open(path, FileOpening.ReadOnly);
-        var bytes = new byte[checked((int)file.Length)];
+        var length = file.Length;
+        if (length > SizeBytesMax)
+        {
+            throw new CorruptObjectException($"the manifest in '{directory}' has {length} bytes");
+        }
+
+        var bytes = new byte[length];
         var size = file.ReadFully(0, bytes);
         return Decode(bytes.AsSpan(0, size));
     }

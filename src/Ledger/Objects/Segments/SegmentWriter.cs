@@ -7,6 +7,9 @@ internal sealed class SegmentWriter(SegmentStore store) : IObjectWriter
     /// <summary>Waiting objects from which on a put writes ahead.</summary>
     private const int WaitingSizeBytesMax = 1024 * 1024;
 
+    /// <summary>Objects found present whose ids are kept; a lease that found more protects every object.</summary>
+    internal const int FoundMax = 1 << 14;
+
     /// <summary>
     /// Write-ahead that this lease flushes itself, so that somebody else's small put never waits for more than this.
     /// </summary>
@@ -27,12 +30,12 @@ internal sealed class SegmentWriter(SegmentStore store) : IObjectWriter
     /// <summary>End of the log when the lease began: what is stored behind it may be this lease's own.</summary>
     public long BeganAt { get; } = store.EndPosition;
 
-    /// <summary>Whether the lease found the object present.</summary>
+    /// <summary>Whether the lease found the object present, or may have.</summary>
     public bool Protects(ObjectId id)
     {
         lock (_found)
         {
-            return _found.Contains(id);
+            return _found.Count > FoundMax || _found.Contains(id);
         }
     }
 
@@ -81,7 +84,10 @@ internal sealed class SegmentWriter(SegmentStore store) : IObjectWriter
 
         lock (_found)
         {
-            _found.Add(id);
+            if (_found.Count <= FoundMax)
+            {
+                _found.Add(id);
+            }
         }
 
         return true;

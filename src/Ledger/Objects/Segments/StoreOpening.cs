@@ -55,12 +55,13 @@ internal static class StoreOpening
         var heldLock = TakeLock(runtime.Files, directory, options);
         var index = new StoreIndex(runtime, options.CacheSizeBytes);
         SegmentStore? store = null;
+        RecoveredLog? recovered = null;
         try
         {
             var manifest = Manifest.Read(runtime.Files, directory) ??
                 (mayCreate ? Create(runtime, directory, options) : throw NoStore(directory));
             OpenRuns(runtime.Files, directory, manifest, index);
-            var recovered = LogRecovery.Run(runtime.Files, directory, manifest, options, index);
+            recovered = LogRecovery.Run(runtime.Files, directory, manifest, options, index);
             store = make(runtime, directory, options, heldLock, manifest, index, recovered);
             return store;
         }
@@ -68,6 +69,7 @@ internal static class StoreOpening
         {
             if (store is null)
             {
+                recovered?.Segments.Dispose();
                 index.Dispose();
                 heldLock?.Dispose();
             }
@@ -101,16 +103,7 @@ internal static class StoreOpening
             runtime.Files.FlushDirectory(parent);
         }
 
-        Span<byte> id = stackalloc byte[16];
-        runtime.Random.Fill(id);
-        var manifest = new Manifest
-        {
-            StoreId = new Guid(id, bigEndian: true),
-            Segments = [],
-            Runs = [],
-            Recovery = default,
-            CleanClose = null,
-        };
+        var manifest = Manifest.Create(runtime.Random);
         manifest.Write(runtime.Files, directory, options.Bugs);
         return manifest;
     }

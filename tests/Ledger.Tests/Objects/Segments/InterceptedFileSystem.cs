@@ -14,8 +14,16 @@ internal sealed class InterceptedFileSystem(IFileSystem disk) : IFileSystem
     /// <summary>Told of a call and its path once it has been made.</summary>
     public Action<string, string> After { get; set; } = static (_, _) => { };
 
+    /// <summary>Files that are open.</summary>
+    public int OpenFiles { get; private set; }
+
     public IFile Open(string path, FileOpening opening) =>
-        Do("open", path, () => new InterceptedFile(this, path, disk.Open(path, opening)));
+        Do("open", path, () =>
+        {
+            var file = new InterceptedFile(this, path, disk.Open(path, opening));
+            OpenFiles++;
+            return file;
+        });
 
     public bool FileExists(string path) => disk.FileExists(path);
 
@@ -54,6 +62,8 @@ internal sealed class InterceptedFileSystem(IFileSystem disk) : IFileSystem
 
     private sealed class InterceptedFile(InterceptedFileSystem files, string path, IFile file) : IFile
     {
+        private bool _isClosed;
+
         public long Length => file.Length;
 
         public int Read(long offset, Span<byte> buffer)
@@ -77,6 +87,11 @@ internal sealed class InterceptedFileSystem(IFileSystem disk) : IFileSystem
 
         public void Preallocate(long length) => files.Do("preallocate", path, () => file.Preallocate(length));
 
-        public void Dispose() => file.Dispose();
+        public void Dispose()
+        {
+            files.OpenFiles -= _isClosed ? 0 : 1;
+            _isClosed = true;
+            file.Dispose();
+        }
     }
 }

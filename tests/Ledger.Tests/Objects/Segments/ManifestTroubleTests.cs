@@ -24,7 +24,7 @@ public sealed class ManifestTroubleTests
     public void A_full_disk_at_any_operation_is_not_filled_with_runs_that_nothing_lists(bool evenWhereReserved)
     {
         var refusals = 0;
-        for (var operation = 1; operation < 250; operation++)
+        for (var operation = 1; operation < 150; operation++)
         {
             var disk = CrashScript.MakeDisk(operation);
             disk.Faults.FillAt(disk.Faults.OperationCount + operation, evenWhereReserved);
