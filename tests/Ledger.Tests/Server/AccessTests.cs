@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Ledger.Server.Gateway;
 using Xunit;
 
 namespace Ledger.Tests.Server;
@@ -22,6 +23,12 @@ public sealed class AccessTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
         { "GET", "/v1/streams/s/entries:subscribe", null, "subscribe" },
         { "GET", "/v1/entries:subscribe", null, "subscribe" },
     };
+
+    [Fact]
+    public void Every_route_but_health_is_among_the_calls() => Assert.Equal(
+        RouteTable.All.Select(route => route.Name).Where(name => name != "Health").Order(StringComparer.Ordinal),
+        Calls.Select(call => RouteMatch.Find((string)call[0], (string)call[1], out _)!.Route.Name)
+            .Order(StringComparer.Ordinal));
 
     [Theory]
     [MemberData(nameof(Calls))]
