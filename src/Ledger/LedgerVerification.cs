@@ -76,24 +76,29 @@ internal sealed class LedgerVerification(LedgerServices services, string ledger,
     {
         // Oldest first, so that a tree which is not stored is made of the one before it by its own changes alone.
         var last = TreeHold.Stored;
-        foreach (var (_, id) in (await ListCommitsAsync(page, head, cancellationToken)).Order())
+        try
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            await GuardAsync($"Commit {id} of page {page}", async () =>
+            foreach (var (_, id) in (await ListCommitsAsync(page, head, cancellationToken)).Order())
             {
-                var commit = await _graph.ReadAsync(id, cancellationToken);
-                await VerifyPlaceAsync(commit, cancellationToken);
-                if (await OpenTreeAsync(page, commit, cancellationToken) is { } hold)
+                cancellationToken.ThrowIfCancellationRequested();
+                await GuardAsync($"Commit {id} of page {page}", async () =>
                 {
-                    last.Dispose();
-                    last = hold;
-                    await VerifyTreeAsync(commit, cancellationToken);
-                    await VerifyChangesAsync(page, commit, cancellationToken);
-                }
-            });
+                    var commit = await _graph.ReadAsync(id, cancellationToken);
+                    await VerifyPlaceAsync(commit, cancellationToken);
+                    if (await OpenTreeAsync(page, commit, cancellationToken) is { } hold)
+                    {
+                        last.Dispose();
+                        last = hold;
+                        await VerifyTreeAsync(commit, cancellationToken);
+                        await VerifyChangesAsync(page, commit, cancellationToken);
+                    }
+                });
+            }
         }
-
-        last.Dispose();
+        finally
+        {
+            last.Dispose();
+        }
     }
 
     /// <summary>The commits from a head to the beginning that were not seen before, each read once.</summary>

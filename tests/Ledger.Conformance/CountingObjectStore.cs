@@ -2,7 +2,7 @@ using Ledger.Objects;
 
 namespace Ledger.Conformance;
 
-/// <summary>Counts the objects that are read from another store, and those that are put into it.</summary>
+/// <summary>Counts what is read from another store, and the objects that are put into it.</summary>
 internal sealed class CountingObjectStore(IObjectStore inner) : IObjectStore
 {
     /// <summary>Reads since the last <see cref="Reset"/>, in order.</summary>
@@ -14,8 +14,12 @@ internal sealed class CountingObjectStore(IObjectStore inner) : IObjectStore
     /// <summary>Scans of rows since the last <see cref="Reset"/>, by their prefixes.</summary>
     public List<byte[]> Scans { get; } = [];
 
+    /// <summary>Rows read one by one since the last <see cref="Reset"/>.</summary>
+    public int RowReads { get; private set; }
+
     public void Reset()
     {
+        RowReads = 0;
         Reads.Clear();
         Puts.Clear();
         Scans.Clear();
@@ -29,7 +33,11 @@ internal sealed class CountingObjectStore(IObjectStore inner) : IObjectStore
     }
 
     public ValueTask<ReadOnlyMemory<byte>?> ReadRowAsync(
-        ReadOnlyMemory<byte> key, CancellationToken cancellationToken) => inner.ReadRowAsync(key, cancellationToken);
+        ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
+    {
+        RowReads++;
+        return inner.ReadRowAsync(key, cancellationToken);
+    }
 
     public IAsyncEnumerable<StoredRow> ScanRowsAsync(
         ReadOnlyMemory<byte> prefix, CancellationToken cancellationToken)

@@ -2,11 +2,16 @@ using Ledger.Objects;
 
 namespace Ledger.Conformance;
 
-/// <summary>A store in front of another, which refuses commits on demand; nothing of a refused one is stored.</summary>
+/// <summary>
+/// A store in front of another, which refuses or delays commits on demand; nothing of a refused one is stored.
+/// </summary>
 internal sealed class RefusingObjectStore(IObjectStore inner) : IObjectStore
 {
     /// <summary>Makes the error of each commit that is to be refused; null for none.</summary>
     public Func<Durability, Exception?>? Refusal { get; set; }
+
+    /// <summary>What each commit waits for before it is made; null for nothing.</summary>
+    public Func<Durability, Task>? CommitDelay { get; set; }
 
     /// <summary>Makes the error of each write-ahead and of each put that is to be refused; null for none.</summary>
     public Func<Exception>? WriteAheadRefusal { get; set; }
@@ -62,10 +67,16 @@ internal sealed class RefusingObjectStore(IObjectStore inner) : IObjectStore
                 ? ValueTask.FromException(refuse())
                 : inner.WriteAheadAsync(cancellationToken);
 
-        public ValueTask CommitAsync(Durability durability, CancellationToken cancellationToken) =>
-            store.Refusal?.Invoke(durability) is { } error
-                ? ValueTask.FromException(error)
-                : inner.CommitAsync(durability, cancellationToken);
+        public async ValueTask CommitAsync(Durability durability, CancellationToken cancellationToken)
+        {
+            if (store.Refusal?.Invoke(durability) is { } error)
+            {
+                throw error;
+            }
+
+            await (store.CommitDelay?.Invoke(durability) ?? Task.CompletedTask);
+            await inner.CommitAsync(durability, cancellationToken);
+        }
 
         public ValueTask DisposeAsync() => inner.DisposeAsync();
     }

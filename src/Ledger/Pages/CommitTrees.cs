@@ -58,7 +58,8 @@ internal sealed class CommitTrees(LedgerServices services)
         var rebuilt = await RebuildAsync(page.Id, commit, cancellationToken);
         lock (page.Gate)
         {
-            foreach (var branch in page.Branches.Where(branch => branch.Head.Id == commit.Id))
+            // Of a page that was deleted, somebody may have made the next one: the heads are that one's.
+            foreach (var branch in page.Branches.Where(branch => page.IsUsable && branch.Head.Id == commit.Id))
             {
                 services.Heads.Set(page.Id, branch.Number, commit.Root);
                 services.Tree.WriteBack.Count(rebuilt.Commits, rebuilt.Changes);

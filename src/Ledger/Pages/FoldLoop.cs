@@ -23,7 +23,10 @@ internal sealed class FoldLoop(
     /// <summary>Bytes of a branch's journal that make a fold due.</summary>
     public const int SizeBytesMax = 256 * 1024;
 
-    /// <summary>Bytes of a branch's journal above which each write waits for a fold before it returns.</summary>
+    /// <summary>
+    /// Bytes of a branch's journal above which each write waits for a fold before it returns, and after a fold that
+    /// failed is refused with its error.
+    /// </summary>
     public const long HeldBackSizeBytes = 16L << 20;
 
     /// <summary>A journal is folded when the page has taken no write for so long.</summary>
@@ -51,6 +54,7 @@ internal sealed class FoldLoop(
     {
         var isFull = IsFull(page);
         var now = Now;
+        CancellationTokenSource? sleep = null;
         lock (_gate)
         {
             if (_isStopped)
@@ -71,22 +75,26 @@ internal sealed class FoldLoop(
             }
             else if (isFull)
             {
-                _sleep?.Cancel();
+                sleep = _sleep;
             }
         }
+
+        // Who is woken may go on at once, on this stack: not under the lock.
+        sleep?.Cancel();
     }
 
     /// <summary>Folds nothing more and waits for the fold that is running.</summary>
     public async ValueTask DisposeAsync()
     {
         Task? running;
+        CancellationTokenSource? sleep;
         lock (_gate)
         {
             _isStopped = true;
-            _sleep?.Cancel();
-            running = _running;
+            (running, sleep) = (_running, _sleep);
         }
 
+        sleep?.Cancel();
         if (running is not null)
         {
             await running;
@@ -107,9 +115,7 @@ internal sealed class FoldLoop(
     private async Task RunAsync()
     {
         // The writer who started the loop goes on at once; the first fold is not on its stack.
-        var posted = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        runtime.Scheduler.Post(posted.SetResult);
-        await posted.Task;
+        await new YieldAwaitable(runtime.Scheduler);
         while (TakeNext(out var page, out var delay))
         {
             if (page is null)
@@ -166,11 +172,14 @@ internal sealed class FoldLoop(
             // Something is due at once, or the ledger is being closed.
         }
 
+        // Not disposed of: somebody may be about to cancel it, and it has nothing but memory.
         lock (_gate)
         {
             _sleep = null;
-            sleep.Dispose();
         }
+
+        // Whoever cancelled goes on at once; the fold is not on its stack.
+        await new YieldAwaitable(runtime.Scheduler);
     }
 
     private async Task FoldAsync(PageState page)

@@ -3,8 +3,9 @@ namespace Ledger.Pages;
 /// <summary>The state at registration and every change after it, each seen exactly once, in order.</summary>
 /// <remarks>
 /// At most one change is in flight; bursts coalesce to the last value of each key; a commit is never split. A change is
-/// consumed when <c>MoveNextAsync</c> has returned it. Enumerate once. After the connection is disposed, what happened
-/// before is still delivered and then the enumeration ends.
+/// consumed when <c>MoveNextAsync</c> has returned it. One enumeration at a time; the next one goes on where the last
+/// one ended, also after an error: nothing is missed by a disk that was full for a while. After the connection is
+/// disposed, what happened before is still delivered and then the enumeration ends.
 /// </remarks>
 public interface IPageWatch : IAsyncDisposable
 {

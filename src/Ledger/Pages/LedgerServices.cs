@@ -60,6 +60,9 @@ internal sealed class LedgerServices
     /// <summary>Ends <see cref="Hold"/>.</summary>
     public required Action<PageState> Release { get; init; }
 
+    /// <summary>Whether a page has one user. Takes the ledger's lock; may be asked under the page's gate.</summary>
+    public required Func<PageState, bool> IsAlone { get; init; }
+
     /// <summary>This device, the author of what is written; another one once synchronisation renamed it.</summary>
     public required DeviceId Device { get; set; }
 

@@ -36,6 +36,7 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
             References = new ReferenceTable(runtime),
             Hold = Hold,
             Release = Release,
+            IsAlone = IsAlone,
             Folds = new FoldLoop(runtime, options.Logger, Hold, Release),
             Device = options.Device,
             Durability = options.Durability,
@@ -343,6 +344,14 @@ internal sealed class LedgerStore : ILedger, IAsyncDisposable
         {
             // Perhaps it is the merger that is left, which is not worth keeping a page open for.
             page.Merger.Leave();
+        }
+    }
+
+    private bool IsAlone(PageState page)
+    {
+        lock (_gate)
+        {
+            return page.Users == 1;
         }
     }
 

@@ -182,6 +182,7 @@ internal sealed class PageCommits(LedgerServices services, PageState page)
                 if (folded is { Commit: var commit })
                 {
                     Advance(branch, commit, layer.LastSequence);
+                    page.FoldRefusal = null;
                 }
                 else
                 {

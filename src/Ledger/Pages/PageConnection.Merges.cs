@@ -29,8 +29,22 @@ internal sealed partial class PageConnection
     {
         message = Transaction.CheckMessage(message);
         _services.ThrowIfReadOnly();
-        await ReadHeadAsync(cancellationToken);
-        return (await _page.Merger.MergeAllAsync(resolver, message, cancellationToken)).Id;
+        lock (_page.Gate)
+        {
+            // The resolver may answer when this connection is gone: the page is not read anew beside it meanwhile.
+            ThrowIfUnusable();
+            _hold(_page);
+        }
+
+        try
+        {
+            await ReadHeadAsync(cancellationToken);
+            return (await _page.Merger.MergeAllAsync(resolver, message, cancellationToken)).Id;
+        }
+        finally
+        {
+            _release(_page);
+        }
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using System.Runtime.ExceptionServices;
 using Ledger.Commits;
 using Ledger.Objects;
 using Ledger.Runtime;
@@ -290,10 +291,11 @@ internal sealed partial class PageConnection : IPage
         ReadOnlyMemory<byte> ownPrefix = prefix.ToArray();
         var head = await ReadHeadAsync(cancellationToken);
         var initial = await ShowAsync(head, ownPrefix, cancellationToken);
-        var hold = await _services.Trees.OpenAsync(_page, head, cancellationToken);
+        TreeHold? hold = null;
         PageWatch? watch = null;
         try
         {
+            hold = await _services.Trees.OpenAsync(_page, head, cancellationToken);
             lock (_page.Gate)
             {
                 ThrowIfUnusable();
@@ -307,7 +309,7 @@ internal sealed partial class PageConnection : IPage
         {
             if (watch is null)
             {
-                hold.Dispose();
+                hold?.Dispose();
                 await initial.DisposeAsync();
             }
         }
@@ -413,6 +415,11 @@ internal sealed partial class PageConnection : IPage
             }
 
             write.Branch = Branch;
+            if (write.Branch.Active.SizeBytes >= FoldLoop.HeldBackSizeBytes)
+            {
+                _page.FoldRefusal?.Throw();
+            }
+
             _page.Writes.Enqueue(write);
             _lastTicket = write.Ticket;
         }
@@ -440,7 +447,12 @@ internal sealed partial class PageConnection : IPage
         }
         catch (Exception refusal) when (refusal is LedgerException or ObjectDisposedException)
         {
-            // The write itself is acknowledged; whoever needs the fold is told why it cannot be made.
+            // The write itself is acknowledged; whoever needs the fold is told why it cannot be made, and in the end
+            // whoever writes.
+            lock (_page.Gate)
+            {
+                _page.FoldRefusal = ExceptionDispatchInfo.Capture(refusal);
+            }
         }
     }
 

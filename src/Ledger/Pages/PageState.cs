@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Ledger.Commits;
 using Ledger.Objects;
 using Ledger.Pages.Merging;
@@ -72,6 +73,9 @@ internal sealed class PageState
     /// The commit that was made or described last, as callers see it: of a head they ask again and again.
     /// </summary>
     public CommitInfo? Described { get; set; }
+
+    /// <summary>Why the last fold that a writer waited for could not be made; or null. Under the gate.</summary>
+    public ExceptionDispatchInfo? FoldRefusal { get; set; }
 
     /// <summary>Merges the branches.</summary>
     public PageMerger Merger { get; }

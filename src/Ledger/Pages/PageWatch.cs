@@ -52,7 +52,7 @@ internal sealed class PageWatch : IPageWatch
             ObjectDisposedException.ThrowIf(_isDisposed, this);
             if (_isEnumerated)
             {
-                throw new InvalidOperationException("The changes of a watch can be enumerated once.");
+                throw new InvalidOperationException("The changes of a watch are enumerated by one at a time.");
             }
 
             _isEnumerated = true;
@@ -114,6 +114,10 @@ internal sealed class PageWatch : IPageWatch
         finally
         {
             Leave();
+            lock (_page.Gate)
+            {
+                _isEnumerated = false;
+            }
         }
     }
 
@@ -131,16 +135,27 @@ internal sealed class PageWatch : IPageWatch
 
         var range = KeyRange.OfPrefix(Initial.Prefix);
         var hold = await _services.Trees.OpenAsync(_page, commit, cancellationToken);
-
-        // Of the whole page, another root is a change.
-        if (!Initial.Prefix.IsEmpty && !await AnyAsync(DiffAsync(before, commit, range, cancellationToken)))
+        CommitInfo? info = null;
+        var isChange = false;
+        try
         {
-            MoveTo(commit, hold, isChange: false);
-            return null;
+            // Of the whole page, another root is a change.
+            isChange = Initial.Prefix.IsEmpty || await AnyAsync(DiffAsync(before, commit, range, cancellationToken));
+            info = await _connection.DescribeAsync(commit, cancellationToken);
+        }
+        finally
+        {
+            if (info is null)
+            {
+                hold.Dispose();
+            }
         }
 
-        var info = await _connection.DescribeAsync(commit, cancellationToken);
-        MoveTo(commit, hold, isChange: true);
+        MoveTo(commit, hold, isChange);
+        if (!isChange)
+        {
+            return null;
+        }
 
         // The watch keeps both trees until the next change is asked for; after that they are rebuilt if need be.
         return new PageChange(

@@ -30,6 +30,13 @@ internal sealed class CommitApplier(SyncContext context, PageId page)
         Commit commit, CommitId baseParent, IAsyncEnumerable<TreeChange> changes,
         IReadOnlyDictionary<CommitId, AppliedCommit> known, CancellationToken cancellationToken)
     {
+        if (commit.Timestamp.Milliseconds > Authorship.WallClockMsMax)
+        {
+            // One near the end of what a timestamp can hold would leave no room for any commit after it.
+            throw new CorruptObjectException(
+                $"commit {commit.Id} has time {commit.Timestamp}, after the year 9999", commit.Id.Value);
+        }
+
         var services = context.Services;
         var parents = new List<Commit>();
         foreach (var id in commit.Parents)

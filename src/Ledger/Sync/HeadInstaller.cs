@@ -68,13 +68,15 @@ internal sealed class HeadInstaller(SyncContext context, PendingTrees holds)
         await page.Commits.RunExclusivelyAsync(async () =>
         {
             Plan plan;
+            List<(uint Number, ulong Covered)> unwritten;
             lock (page.Gate)
             {
                 page.ThrowIfUnusable();
                 plan = isCovered ? default : MakePlan(page, ancestors);
+                unwritten = isCovered ? [] : FindUnwritten(page, plan);
             }
 
-            await WriteAsync(page, commit, isCovered, plan);
+            await WriteAsync(page, commit, isCovered, plan, unwritten);
             lock (page.Gate)
             {
                 page.MarkStored();
@@ -140,7 +142,15 @@ internal sealed class HeadInstaller(SyncContext context, PendingTrees holds)
             : new Plan(still[0].Number, still[0], still[1..]);
     }
 
-    private async ValueTask WriteAsync(PageState page, Commit commit, bool isCovered, Plan plan)
+    // A page without head rows stands on genesis, and its journal counts: one row ends that for every branch.
+    private static List<(uint Number, ulong Covered)> FindUnwritten(PageState page, Plan plan) =>
+        [.. page.Branches
+            .Where(branch => branch.Head.Id == Commit.Genesis.Id && branch != plan.Target &&
+                !plan.Absorbed.Contains(branch))
+            .Select(branch => (branch.Number, branch.Covered))];
+
+    private async ValueTask WriteAsync(
+        PageState page, Commit commit, bool isCovered, Plan plan, List<(uint Number, ulong Covered)> unwritten)
     {
         await using var lease = context.Store.BeginWrite();
         var row = await context.ReadPageAsync(page.Id, page.Incarnation, CancellationToken.None);
@@ -151,6 +161,13 @@ internal sealed class HeadInstaller(SyncContext context, PendingTrees holds)
             lease.SetRow(
                 RowKeys.Head(page.Id, plan.Number),
                 new HeadRow(page.Incarnation, commit.Id, plan.Target?.Covered ?? 0).Encode());
+            foreach (var (number, covered) in unwritten)
+            {
+                lease.SetRow(
+                    RowKeys.Head(page.Id, number),
+                    new HeadRow(page.Incarnation, Commit.Genesis.Id, covered).Encode());
+            }
+
             foreach (var absorbed in plan.Absorbed)
             {
                 lease.DeleteRow(RowKeys.Head(page.Id, absorbed.Number));

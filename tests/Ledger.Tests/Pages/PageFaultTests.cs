@@ -61,6 +61,52 @@ public sealed class PageFaultTests
     }
 
     [Fact]
+    public async Task A_journal_that_cannot_be_folded_takes_no_more_than_its_bound_until_it_can()
+    {
+        var world = await OpenAsync();
+        await using var page = await world.Ledger.GetPageAsync(PageId.Root);
+        var value = new string('v', TreeProfile.InlineSizeBytesMax);
+        world.Refuse(durability => durability == Durability.Buffered ? DiskFull() : null);
+
+        var taken = 0;
+        Exception? refused;
+        while ((refused = await Record.ExceptionAsync(() => page.PutAsync($"{taken}", value))) is null)
+        {
+            taken++;
+        }
+
+        Assert.Equal(
+            StoreUnavailableReason.DiskFull, Assert.IsType<StoreUnavailableException>(refused).Reason);
+        Assert.InRange(taken * (long)value.Length, FoldLoop.HeldBackSizeBytes / 4, 4 * FoldLoop.HeldBackSizeBytes);
+        world.Refuse(null);
+        await using (var snapshot = await page.GetSnapshotAsync())
+        {
+            Assert.Equal(taken, await snapshot.CountAsync());
+        }
+
+        await page.PutAsync("after", "1");
+        Assert.Equal("1", await page.GetAsync("after"));
+    }
+
+    [Fact]
+    public async Task A_watch_goes_on_after_a_disk_that_was_full_for_a_while()
+    {
+        var world = await OpenAsync();
+        await using var page = await world.Ledger.GetPageAsync(PageId.Root);
+        await page.PutAsync("a", "1");
+        await using var watch = await page.WatchAsync();
+
+        world.Refuse(durability => durability == Durability.Buffered ? DiskFull() : null);
+        await page.PutAsync("a", "2");
+        await AssertDiskFullAsync(async () => await watch.ChangesAsync().FirstAsync());
+        world.Refuse(null);
+        var change = await watch.ChangesAsync().FirstAsync();
+
+        var entry = Assert.Single(await change.GetEntriesAsync().ToListAsync());
+        Assert.Equal(("1", "2"), (Text(entry.Before!.Value.Value!.Value), Text(entry.After!.Value.Value!.Value)));
+    }
+
+    [Fact]
     public async Task A_transaction_that_the_store_refuses_ends_without_a_trace()
     {
         var world = await OpenAsync();

@@ -2,6 +2,7 @@ using Ledger.Commits;
 using Ledger.Conformance;
 using Ledger.Objects;
 using Ledger.Pages;
+using Ledger.Pages.Merging;
 using Ledger.Runtime;
 using Ledger.Sync;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -91,6 +92,39 @@ public sealed class SyncStoreTests
             await restarted.SyncNowAsync(default);
             await using var bad = await again.GetPageAsync(PageId.Root);
             Assert.Equal(2_000, (await bad.GetAsync("a"))!.Length);
+        });
+
+    [Fact]
+    public void A_put_is_not_lost_when_a_received_head_comes_beside_a_page_that_was_never_folded() => Run(
+        seed: 142, async (runtime, cloud) =>
+        {
+            await using (var second = await SyncDevice.OpenAsync(runtime, "/b", cloud))
+            {
+                await PutAndSyncAsync(second, "b", "theirs");
+            }
+
+            var memory = new MemoryObjectStore();
+            var store = new RefusingObjectStore(new KeptObjectStore(memory));
+            await using var ledger = await OpenAsync(runtime, store, 1);
+            ledger.SetConflictResolver(MergePolicy.None);
+            await using var page = await ledger.GetPageAsync(PageId.Root);
+            var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            var isFirst = true;
+            store.CommitDelay = _ => Interlocked.Exchange(ref isFirst, false) ? release.Task : Task.CompletedTask;
+            var put = page.PutAsync("a", "mine");
+            await using var engine = await StartAsync(ledger, cloud);
+            await runtime.Delay(TimeSpan.FromSeconds(30), default);
+            release.SetResult();
+            await put;
+
+            // Before the journal is folded, which is after a second, the device is gone.
+            await runtime.Delay(TimeSpan.FromMilliseconds(100), default);
+            await using var after = await OpenAsync(runtime, new KeptObjectStore(memory), 1);
+            after.SetConflictResolver(MergePolicy.None);
+            await using var found = await after.GetPageAsync(PageId.Root);
+            Assert.Equal(2, (await found.GetHeadsAsync()).Count);
+            await found.MergeHeadsAsync();
+            Assert.Equal("a=mine,b=theirs", await found.ShowAsync());
         });
 
     [Fact]

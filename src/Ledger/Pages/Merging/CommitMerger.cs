@@ -225,10 +225,10 @@ internal sealed class CommitMerger(LedgerServices services, PageId page)
         MergeInput input, Func<MergeContext, Task> resolveAsync, IObjectWriter lease,
         CancellationToken cancellationToken)
     {
-        var snapshots = new MergeSnapshots(
-            await ShowAsync(input.Base, cancellationToken), await ShowAsync(input.Left, cancellationToken),
-            await ShowAsync(input.Right, cancellationToken));
-        var context = new MergeContext(services, page, input, snapshots, lease);
+        await using var common = await ShowAsync(input.Base, cancellationToken);
+        await using var left = await ShowAsync(input.Left, cancellationToken);
+        await using var right = await ShowAsync(input.Right, cancellationToken);
+        var context = new MergeContext(services, page, input, new MergeSnapshots(common, left, right), lease);
         try
         {
             await resolveAsync(context);
@@ -236,9 +236,6 @@ internal sealed class CommitMerger(LedgerServices services, PageId page)
         finally
         {
             await context.CloseAsync();
-            await snapshots.Base.DisposeAsync();
-            await snapshots.Left.DisposeAsync();
-            await snapshots.Right.DisposeAsync();
         }
 
         return await context.CloseAsync();

@@ -33,7 +33,7 @@ internal sealed class JsonFieldResolver(ReadOnlyMemory<byte> prefix) : KeyResolv
             return;
         }
 
-        await context.PutAsync(entry.Key, merged.ToBytes(), PriorityOf(writes), cancellationToken);
+        await PutAsync(context, entry, writes, merged.ToBytes(), cancellationToken);
     }
 }
 
@@ -65,7 +65,7 @@ internal sealed class SetUnionResolver(ReadOnlyMemory<byte> prefix) : KeyResolve
         }
 
         var value = System.Text.Encoding.UTF8.GetBytes($"[{string.Join(',', merged)}]");
-        await context.PutAsync(entry.Key, value, PriorityOf(writes), cancellationToken);
+        await PutAsync(context, entry, writes, value, cancellationToken);
     }
 
     // The elements as compact JSON, in ordinal order; an absent set is empty. Null: it is no set.
@@ -86,6 +86,11 @@ internal sealed class SetUnionResolver(ReadOnlyMemory<byte> prefix) : KeyResolve
         {
             foreach (var element in document.RootElement.EnumerateArray())
             {
+                if (!JsonText.IsText(element))
+                {
+                    return null;
+                }
+
                 elements.Add(JsonText.Compact(element));
             }
 
@@ -125,6 +130,33 @@ internal static class JsonText
         document.Dispose();
         document = null;
         return false;
+    }
+
+    /// <summary>
+    /// Whether all names and strings are text: the grammar of JSON lets half of a surrogate pair be written as an
+    /// escape, which no UTF-8 can say.
+    /// </summary>
+    public static bool IsText(JsonElement element)
+    {
+        try
+        {
+            switch (element.ValueKind)
+            {
+                case JsonValueKind.String:
+                    _ = element.GetString();
+                    return true;
+                case JsonValueKind.Array:
+                    return element.EnumerateArray().All(IsText);
+                case JsonValueKind.Object:
+                    return element.EnumerateObject().All(field => field.Name is not null && IsText(field.Value));
+                default:
+                    return true;
+            }
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
     }
 
     /// <summary>The text of an element without white space.</summary>
@@ -170,6 +202,11 @@ internal sealed class JsonFieldTree
 
         using (document)
         {
+            if (!JsonText.IsText(document.RootElement))
+            {
+                return false;
+            }
+
             fields = Read(document.RootElement);
             return true;
         }

@@ -45,6 +45,20 @@ internal abstract class KeyResolver(string name, ReadOnlyMemory<byte> prefix) : 
     protected abstract ValueTask DecideAsync(
         MergeContext context, MergeEntry entry, List<KeyWrite> writes, CancellationToken cancellationToken);
 
+    /// <summary>Gives a key a value; one that is too large for an entry is left to the newest writer.</summary>
+    protected static async ValueTask PutAsync(
+        MergeContext context, MergeEntry entry, List<KeyWrite> writes, byte[] value,
+        CancellationToken cancellationToken)
+    {
+        if (value.Length > PageValues.DirectSizeBytesMax)
+        {
+            await TakeNewestAsync(context, entry, writes, cancellationToken);
+            return;
+        }
+
+        await context.PutAsync(entry.Key, value, PriorityOf(writes), cancellationToken);
+    }
+
     /// <summary>Leaves a key to its newest writer.</summary>
     protected static async ValueTask TakeNewestAsync(
         MergeContext context, MergeEntry entry, List<KeyWrite> writes, CancellationToken cancellationToken)
@@ -60,7 +74,7 @@ internal abstract class KeyResolver(string name, ReadOnlyMemory<byte> prefix) : 
     }
 
     /// <summary>The priority that the newest writer gave.</summary>
-    protected static Trees.EntryPriority PriorityOf(List<KeyWrite> writes) =>
+    private static Trees.EntryPriority PriorityOf(List<KeyWrite> writes) =>
         writes.LastOrDefault(write => write.After is not null)?.After?.Priority ?? Trees.EntryPriority.Eager;
 }
 
@@ -68,6 +82,10 @@ internal abstract class KeyResolver(string name, ReadOnlyMemory<byte> prefix) : 
 /// <param name="resolvers">One or more.</param>
 internal sealed class CombinedResolver(IConflictResolver[] resolvers) : IConflictResolver
 {
+    /// <summary>Whether none of them is the application's.</summary>
+    public bool AreOurs =>
+        Array.TrueForAll(resolvers, each => each is KeyResolver or CombinedResolver { AreOurs: true });
+
     /// <inheritdoc/>
     public string Name => string.Join('+', resolvers.Select(resolver => resolver.Name));
 

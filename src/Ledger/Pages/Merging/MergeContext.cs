@@ -15,6 +15,7 @@ public sealed class MergeContext
     private readonly LedgerServices _services;
     private readonly PageHistory _history;
     private readonly CommitWrites _writes;
+    private readonly WrittenKeys _writtenKeys;
     private readonly MergeInput _input;
     private readonly IObjectWriter _lease;
     private readonly TransactionChanges _decisions;
@@ -28,6 +29,7 @@ public sealed class MergeContext
         (Base, Left, Right) = (snapshots.Base, snapshots.Left, snapshots.Right);
         _history = new PageHistory(services, page);
         _writes = new CommitWrites(services, page);
+        _writtenKeys = new WrittenKeys(services, _writes);
         _decisions = new TransactionChanges(services, lease, TransactionChanges.SizeBytesMax);
     }
 
@@ -66,7 +68,8 @@ public sealed class MergeContext
         foreach (var commit in _input.Writers.Candidates.Where(commit => commit.Author is not null))
         {
             ThrowIfClosed();
-            if (await _writes.FindAsync(commit, ownKey, cancellationToken) is not { } write)
+            if (!await _writtenKeys.MayContainAsync(commit, ownKey, cancellationToken) ||
+                await _writes.FindAsync(commit, ownKey, cancellationToken) is not { } write)
             {
                 continue;
             }

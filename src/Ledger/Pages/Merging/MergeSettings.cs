@@ -45,7 +45,10 @@ internal sealed record MergeSettings(MergePolicy Policy, IConflictResolver? Reso
                 $"The name of a resolver has 1 to {NameSizeBytesMax} bytes of UTF-8.", nameof(resolver));
         }
 
-        var time = timeout ?? DefaultTimeout;
+        // Our own resolvers end; one that had to begin again would not.
+        var time = timeout ?? (resolver is KeyResolver or CombinedResolver { AreOurs: true }
+            ? System.Threading.Timeout.InfiniteTimeSpan
+            : DefaultTimeout);
         if (time != System.Threading.Timeout.InfiniteTimeSpan)
         {
             ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(time, TimeSpan.Zero, nameof(timeout));

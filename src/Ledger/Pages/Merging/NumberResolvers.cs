@@ -39,7 +39,7 @@ internal sealed class CounterResolver(ReadOnlyMemory<byte> prefix) : KeyResolver
         }
 
         var value = Encoding.UTF8.GetBytes(sum.ToString(CultureInfo.InvariantCulture));
-        await context.PutAsync(entry.Key, value, PriorityOf(writes), cancellationToken);
+        await PutAsync(context, entry, writes, value, cancellationToken);
     }
 
     // An absent counter stands at zero.

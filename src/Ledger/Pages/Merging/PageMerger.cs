@@ -28,7 +28,6 @@ internal sealed class PageMerger(LedgerServices services, PageState page)
     private Task? _running;
     private TaskCompletionSource? _interrupt;
     private bool _isStopped;
-    private bool _isAlone;
     private bool _hasFailed;
     private long _made;
 
@@ -61,7 +60,6 @@ internal sealed class PageMerger(LedgerServices services, PageState page)
     {
         lock (page.Gate)
         {
-            _isAlone = false;
             if (_running is null && !_isStopped && NeedsMerge())
             {
                 services.Hold(page);
@@ -87,11 +85,8 @@ internal sealed class PageMerger(LedgerServices services, PageState page)
     {
         lock (page.Gate)
         {
-            if (_running is not null)
-            {
-                _isAlone = true;
-                _interrupt?.TrySetResult();
-            }
+            // Somebody may have opened it meanwhile: who goes on is decided when the merge has ended.
+            _interrupt?.TrySetResult();
         }
     }
 
@@ -127,6 +122,8 @@ internal sealed class PageMerger(LedgerServices services, PageState page)
                 {
                     return _made != before;
                 }
+
+                Touch();
             }
 
             await _progress.WaitAsync(version, cancellationToken);
@@ -200,7 +197,7 @@ internal sealed class PageMerger(LedgerServices services, PageState page)
         interrupt = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (page.Gate)
         {
-            var goesOn = !_isStopped && !_isAlone && NeedsMerge();
+            var goesOn = !_isStopped && NeedsMerge() && !services.IsAlone(page);
             _interrupt = goesOn ? interrupt : null;
             _running = goesOn ? _running : null;
             return goesOn;

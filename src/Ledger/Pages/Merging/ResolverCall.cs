@@ -41,7 +41,7 @@ internal sealed class ResolverCall(
             _ = ObserveAsync(resolving, context.Page);
         }
 
-        stop.Cancel();
+        Stop(stop, context.Page);
         if (first == answer)
         {
             await resolving;
@@ -55,6 +55,19 @@ internal sealed class ResolverCall(
             : new TimeoutException(
                 $"Resolver '{settings.ResolverName}' did not answer within {settings.Timeout} " +
                 $"for page {context.Page}.");
+    }
+
+    /// <summary>Tells the resolver to stop; what its own callbacks throw changes nothing.</summary>
+    private void Stop(CancellationTokenSource stop, PageId page)
+    {
+        try
+        {
+            stop.Cancel();
+        }
+        catch (AggregateException exception)
+        {
+            LogMessages.ResolverLate(logger, page, exception);
+        }
     }
 
     /// <summary>Completes when a task has ended, however: where our own code runs, and never on the pool.</summary>

@@ -1,10 +1,13 @@
 using System.Globalization;
+using Ledger.Commits;
 using Ledger.Conformance;
 using Ledger.Objects;
 using Ledger.Pages;
 using Ledger.Pages.Merging;
 using Ledger.Pages.Rows;
 using Ledger.Runtime;
+using Ledger.Trees;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 using static Ledger.Conformance.PageText;
 
@@ -80,6 +83,136 @@ public sealed class PageMergerTests
             await Assert.ThrowsAsync<ObjectDisposedException>(() => dead!.TakeLeftAsync(Bytes("a")));
         });
     }
+
+    [Fact]
+    public void What_is_written_while_a_merge_waits_for_a_resolver_outlives_the_connection_that_asked_for_it() =>
+        TestRuntime.Create(seed: 3).Run(async runtime =>
+        {
+            await using (var repository = await Repository.OpenAsync("/data", new() { Runtime = runtime }))
+            {
+                var ledger = await repository.GetLedgerAsync("notes");
+                ledger.SetConflictResolver(MergePolicy.None);
+                var (page, other) = await DivergeAsync(ledger);
+                var answer = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                var merge = page.MergeHeadsAsync(new TestResolver((_, _) => answer.Task));
+                await runtime.Delay(TimeSpan.FromSeconds(10), default);
+                await page.DisposeAsync();
+                await other.DisposeAsync();
+                await runtime.Delay(TimeSpan.FromSeconds(10), default);
+                await using var later = await ledger.GetPageAsync(PageId.Root);
+                await using (var transaction = await later.BeginTransactionAsync())
+                {
+                    await transaction.PutAsync("late", "1");
+                    await transaction.CommitAsync();
+                }
+
+                answer.SetResult();
+                await merge;
+            }
+
+            await using var again = await Repository.OpenAsync("/data", new() { Runtime = runtime });
+            await using var found = await (await again.GetLedgerAsync("notes")).GetPageAsync(PageId.Root);
+            await found.MergeHeadsAsync();
+            Assert.Equal("base=0,late=1,mine=1,theirs=1", await found.ShowAsync());
+        });
+
+    [Fact]
+    public void A_resolver_whose_callback_throws_when_it_is_told_to_stop_has_answered_all_the_same() =>
+        TestRuntime.Create(seed: 4).Run(async runtime =>
+        {
+            await using var repository = await Repository.OpenAsync("/data", new() { Runtime = runtime });
+            var ledger = await repository.GetLedgerAsync("notes");
+            ledger.SetConflictResolver(MergePolicy.Custom, new TestResolver((_, token) =>
+            {
+                token.Register(() => throw new InvalidOperationException("The callback of this test fails."));
+                return Task.CompletedTask;
+            }));
+            var (page, _) = await DivergeAsync(ledger);
+
+            Assert.True(await page.WaitForMergesAsync());
+            Assert.Equal("base=0,mine=1,theirs=1", await page.ShowAsync());
+        });
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_union_that_is_too_large_for_an_entry_is_left_to_the_newest_writer(bool isSet) =>
+        TestRuntime.Create(seed: 5).Run(async runtime =>
+        {
+            string New(char letter) => isSet
+                ? $"[\"{new string(letter, 600_000)}\"]"
+                : $"{{\"{letter}\":\"{new string(letter, 600_000)}\"}}";
+            await using var repository = await Repository.OpenAsync("/data", new() { Runtime = runtime });
+            var ledger = await repository.GetLedgerAsync("notes");
+            ledger.SetConflictResolver(
+                MergePolicy.Custom, isSet ? ConflictResolvers.SetUnion() : ConflictResolvers.JsonFields());
+            var page = await DivergeAsync(runtime, ledger, "k", New('x'), New('y'));
+
+            Assert.True(await page.WaitForMergesAsync());
+            Assert.Equal(New('y'), await page.GetAsync("k"));
+        });
+
+    [Theory]
+    [InlineData(true, """["\ud800"]""")]
+    [InlineData(false, """{"a":"\ud800"}""")]
+    [InlineData(false, """{"\ud800":1}""")]
+    [InlineData(false, """{"a":[{"b":"\udfff"}]}""")]
+    public void Json_that_is_no_text_is_left_to_the_newest_writer(bool isSet, string value) =>
+        TestRuntime.Create(seed: 6).Run(async runtime =>
+        {
+            await using var repository = await Repository.OpenAsync("/data", new() { Runtime = runtime });
+            var ledger = await repository.GetLedgerAsync("notes");
+            ledger.SetConflictResolver(
+                MergePolicy.Custom, isSet ? ConflictResolvers.SetUnion() : ConflictResolvers.JsonFields());
+            var page = await DivergeAsync(runtime, ledger, "k", isSet ? "[]" : "{}", value);
+
+            Assert.True(await page.WaitForMergesAsync());
+            Assert.Equal(value, await page.GetAsync("k"));
+        });
+
+    [Fact]
+    public void A_ready_made_resolver_reads_once_what_a_commit_wrote_and_not_for_every_key() =>
+        TestRuntime.Create(seed: 7).Run(async runtime =>
+        {
+            const int Commits = 40;
+            const int KeysInCommit = 5;
+            var store = new CountingObjectStore(new MemoryObjectStore());
+            await using var ledger = await LedgerStore.OpenAsync(
+                runtime, store, new SettingsRow("tests", new TreeSalt(1, 2), new ChunkSeed(3, 4), 5),
+                new LedgerStoreOptions(new DeviceId(6), Durability.Flushed, 1 << 20, NullLogger.Instance), default);
+            ledger.SetConflictResolver(MergePolicy.None);
+            var page = await ledger.GetPageAsync(PageId.Root);
+            var other = await ledger.GetPageAsync(PageId.Root);
+            await page.PutAsync("base", "0");
+            await using (var first = await other.BeginTransactionAsync())
+            {
+                await CommitManyAsync(page);
+                await first.PutAsync("base", "1");
+                await first.CommitAsync();
+            }
+
+            await CommitManyAsync(other);
+            store.Reset();
+            await page.MergeHeadsAsync(ConflictResolvers.Counter());
+
+            // A few for each commit and for each key; each key asks about all commits of both sides.
+            Assert.Equal($"{2 * 7}", await page.GetAsync("7.1"));
+            Assert.InRange(store.RowReads, 2 * Commits, 20 * (Commits + (Commits * KeysInCommit)));
+
+            static async Task CommitManyAsync(IPage page)
+            {
+                for (var number = 0; number < Commits; number++)
+                {
+                    await using var transaction = await page.BeginTransactionAsync();
+                    for (var key = 0; key < KeysInCommit; key++)
+                    {
+                        await transaction.PutAsync($"{number}.{key}", $"{number}");
+                    }
+
+                    await transaction.CommitAsync();
+                }
+            }
+        });
 
     [Fact]
     public void A_head_that_is_an_ancestor_of_an_automatic_merge_goes_whichever_of_the_two_has_the_greater_id()
@@ -197,6 +330,22 @@ public sealed class PageMergerTests
         await other.PutAsync("theirs", "1");
         await transaction.CommitAsync();
         return (page, other);
+    }
+
+    /// <summary>A page with two heads in which a key was written; the second writer is the newer one.</summary>
+    private static async Task<IPage> DivergeAsync(
+        LedgerRuntime runtime, ILedger ledger, string key, string first, string second)
+    {
+        var page = await ledger.GetPageAsync(PageId.Root);
+        var other = await ledger.GetPageAsync(PageId.Root);
+        await page.PutAsync("base", "0");
+        await using var transaction = await page.BeginTransactionAsync();
+        await transaction.PutAsync(key, second);
+        await other.PutAsync(key, first);
+        await runtime.Delay(TimeSpan.FromSeconds(10), default);
+        await transaction.CommitAsync();
+        await other.DisposeAsync();
+        return page;
     }
 
     /// <summary>Puts, and transactions that are open while the others write.</summary>
