@@ -33,7 +33,7 @@ if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends nodejs npm >&2
 fi
 
-# Build servers that outlive the script would keep a CI job open.
+# Build servers that outlive the script would keep a CI job open: none but a compiler of its own, which it ends.
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_USE_MSBUILD_SERVER=0
 if [ "$nightly" = 1 ]; then
     export LEDGER_NIGHTLY=1
@@ -41,7 +41,12 @@ fi
 
 results=$(mktemp -d)
 cluster=$(mktemp -d)
+compiler=ledger-test-$$
+end_compiler() {
+    pkill -f -- "-pipename:$compiler( |\$)" || true
+}
 end() {
+    end_compiler
     tests/postgres.sh stop "$cluster" || true
     rm -rf "$results" "$cluster"
 }
@@ -83,7 +88,8 @@ LEDGER_POSTGRES=$(tests/postgres.sh start "$cluster")
 export LEDGER_POSTGRES
 
 step restore dotnet restore Ledger.slnx --locked-mode -v quiet
-step build dotnet build Ledger.slnx -c Release --no-restore -v quiet -p:UseSharedCompilation=false
+step build dotnet build Ledger.slnx -c Release --no-restore -v quiet -p:UseSharedCompilation=true -p:SharedCompilationId="$compiler"
+end_compiler
 # Style is checked by the build, which makes a fault of it an error; this looks at spaces and line ends.
 step format dotnet format whitespace Ledger.slnx --no-restore --verify-no-changes
 suite tests/Ledger.Tests
