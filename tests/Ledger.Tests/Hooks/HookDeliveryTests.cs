@@ -33,11 +33,14 @@ public sealed class HookDeliveryTests
         var entries = await test.Store.ReadAllAsync().ToListAsync();
         Assert.Equal(
             """{"stream":"user-1","entries":[{"id":"1","payload":{"b": 1, "a": "<é>"},"order_key":"o" """.TrimEnd() +
-            ""","dedup_key":"d","schema_version":3,"metadata":{"m":"1"},"tags":["t"],"created_at":"T1"}""" +
-            """,{"id":"2","payload_base64":"/wA=","schema_version":1,"created_at":"T2"}]}""",
-            Encoding.UTF8.GetString(request.Body)
-                .Replace(TimeOf(entries[0]), "T1", StringComparison.Ordinal)
-                .Replace(TimeOf(entries[1]), "T2", StringComparison.Ordinal));
+            ""","dedup_key":"d","schema_version":3,"metadata":{"m":"1"},"tags":["t"],""" +
+            $$"""
+            "created_at":"{{TimeOf(entries[0])}}"},
+            """ +
+            $$"""
+            {"id":"2","payload_base64":"/wA=","schema_version":1,"created_at":"{{TimeOf(entries[1])}}"}]}
+            """,
+            Encoding.UTF8.GetString(request.Body));
         var (timestamp, delivery) = (request.Headers["X-Ledger-Timestamp"], request.Headers["X-Ledger-Delivery"]);
         Assert.InRange(DateTimeOffset.UtcNow.ToUnixTimeSeconds() - long.Parse(timestamp), 0, 60);
         Assert.Equal(Hmac("canary-secret", request.Body), request.Headers["X-Ledger-Signature"]);
