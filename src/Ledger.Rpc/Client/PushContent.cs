@@ -31,11 +31,20 @@ internal sealed class PushContent : HttpContent
         SerializeToStreamAsync(stream, context, CancellationToken.None);
 
     /// <inheritdoc/>
-    protected override Task SerializeToStreamAsync(
-        Stream stream, TransportContext? context, CancellationToken cancellationToken) =>
-        _stream.TrySetResult(stream)
-            ? _done.Task.WaitAsync(cancellationToken)
-            : Task.FromException(new IOException("The messages of the call are sent already, and cannot be again."));
+    protected override async Task SerializeToStreamAsync(
+        Stream stream, TransportContext? context, CancellationToken cancellationToken)
+    {
+        if (_stream.Task.IsCompleted)
+        {
+            throw new IOException("The messages of the call are sent already, and cannot be again.");
+        }
+
+        // The headers go out with the first bytes: without this, whoever reads before anything is written would wait
+        // with them for the next ping.
+        await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
+        _stream.TrySetResult(stream);
+        await _done.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     protected override bool TryComputeLength(out long length)
