@@ -31,6 +31,9 @@ internal sealed class PostgresWriter(
     /// <summary>Requests that wait for foreign transactions at once: each has a connection.</summary>
     private const int AloneMax = 12;
 
+    /// <summary>The longest that a leader waits for others to join its group.</summary>
+    private static readonly TimeSpan LingerMax = TimeSpan.FromMicroseconds(500);
+
     private readonly Lock _gate = new();
 
     // Full when as many go alone as may.
@@ -39,6 +42,10 @@ internal sealed class PostgresWriter(
     private readonly string _lockTimeout = string.Create(
         CultureInfo.InvariantCulture, $"{Math.Max(1, (long)writeTimeout.TotalMilliseconds)}ms");
     private bool _hasLeader;
+
+    // Of the leader alone, who hands it on.
+    private int _lastCallers;
+    private TimeSpan _lastTime;
 
     private enum Turn
     {
@@ -65,6 +72,15 @@ internal sealed class PostgresWriter(
         var turn = isLeader ? Turn.Leads : await request.Turn;
         if (turn == Turn.Leads)
         {
+            if (!isLeader)
+            {
+                // Whom the last commit has acknowledged is about to come back: then there is one group of all of them,
+                // and not two of half of them by turns.
+                var patience = _lastTime / 4;
+                await runtime.Linger(
+                    patience < LingerMax ? patience : LingerMax, () => _requests.Count >= _lastCallers);
+            }
+
             turn = await LeadAsync(request);
         }
 
@@ -173,6 +189,7 @@ internal sealed class PostgresWriter(
         }
 
         Invariant.Check(group[0] == own);
+        var start = runtime.Time.GetTimestamp();
         var leaving = new List<Request>();
         try
         {
@@ -187,6 +204,8 @@ internal sealed class PostgresWriter(
         lock (_gate)
         {
             _hasLeader = _requests.TryPeek(out next);
+            _lastCallers = Math.Min(GroupMax, group.Count + _requests.Count);
+            _lastTime = runtime.Time.GetElapsedTime(start);
         }
 
         foreach (var request in group.Skip(1))
