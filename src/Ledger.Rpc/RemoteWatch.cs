@@ -92,6 +92,11 @@ internal sealed class RemoteWatch(
             {
                 return;
             }
+            catch (ObjectDisposedException)
+            {
+                // The channel was closed: nothing is heard over it any more.
+                return;
+            }
 
             await PauseAsync(delay, over).ConfigureAwait(false);
             delay = delay * 2 < RetryDelayMax ? delay * 2 : RetryDelayMax;

@@ -19,4 +19,7 @@ internal sealed class RpcException(
 
     /// <summary>Whether the call may have been carried out all the same: nobody heard how it ended.</summary>
     public bool IsUnsure { get; init; }
+
+    /// <summary>The same, of a call that may have been carried out all the same.</summary>
+    public RpcException AsUnsure() => new(Code, Message, Detail, this) { IsUnsure = true };
 }

@@ -15,6 +15,9 @@ internal static class WireEntries
     // What is larger is not looked into: its client can say what it is to be found by.
     private const int SearchTextBytesMax = 1 << 20;
 
+    // A text that a server finds by itself is sent when it is shorter: to find it here too costs more than its bytes.
+    private const int SearchTextSparedMin = 16 << 10;
+
     /// <summary>An entry as a message, which shares the payload's bytes.</summary>
     public static Wire.Entry Of(Entry entry)
     {
@@ -68,13 +71,13 @@ internal static class WireEntries
             SourceId = entry.SourceId ?? "",
             CreatedAt = OfTime(entry.CreatedAt),
         };
-        if (entry.SearchText is { } text)
-        {
-            message.SearchText = text;
-        }
-        else
+        if (entry.SearchText is not { Length: <= SearchTextBytesMax } text)
         {
             message.NoSearchText = true;
+        }
+        else if (text.Length < SearchTextSparedMin || text != TextOf(entry.Payload.Span))
+        {
+            message.SearchText = text;
         }
 
         message.Tags.AddRange(entry.Tags);

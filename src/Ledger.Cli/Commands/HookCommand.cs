@@ -139,7 +139,18 @@ internal static class HookCommand
 
             Position[] chosen = [.. given.Select(PositionOf)];
             var hook = await FindAsync(context, hooks, name);
-            foreach (var position in given.Length > 0 ? chosen : hook.DeadLetters.Select(letter => letter.Position))
+            if (given.Length == 0)
+            {
+                var count = await hooks.ReleaseAllAsync(hook, retry, context.Token);
+                context.Output.Result(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{count} dead letters are {(retry ? "posted again" : "dropped")}"),
+                    json => json.WriteNumber("count", count));
+                return;
+            }
+
+            foreach (var position in chosen)
             {
                 if (!await hooks.ReleaseAsync(hook, position, retry, context.Token))
                 {
@@ -208,7 +219,7 @@ internal static class HookCommand
         new(ExitCodes.NotFound, $"There is no hook '{name}'.", hint);
 
     private static Position PositionOf(string text) =>
-        Position.TryParse(text, CultureInfo.InvariantCulture, out var position)
+        Position.TryParse(text, CultureInfo.InvariantCulture, out var position) && position.Value > 0
             ? position : throw CliException.Usage($"A dead letter has a position, not '{text}'.");
 
     private static Argument<string> CreateName() => new("hook") { Description = "The hook's name" };

@@ -24,15 +24,17 @@ internal sealed class DaemonHooks(DaemonConnection daemon) : IHookSource
 
     /// <inheritdoc/>
     public async Task<bool> ReleaseAsync(
-        HookView hook, Position position, bool retry, CancellationToken cancellationToken)
-    {
-        var count = retry
-            ? (await daemon.CallAsync(
-                AdminMethods.RetryHook, new() { Name = hook.Name, Position = position.Value },
-                cancellationToken)).Count
-            : (await daemon.CallAsync(
-                AdminMethods.DropHook, new() { Name = hook.Name, Position = position.Value },
-                cancellationToken)).Count;
-        return count > 0;
-    }
+        HookView hook, Position position, bool retry, CancellationToken cancellationToken) =>
+        await ReleaseAsync(hook.Name, position.Value, isAll: false, retry, cancellationToken) > 0;
+
+    /// <inheritdoc/>
+    public async Task<int> ReleaseAllAsync(HookView hook, bool retry, CancellationToken cancellationToken) =>
+        await ReleaseAsync(hook.Name, 0, isAll: true, retry, cancellationToken);
+
+    private async Task<int> ReleaseAsync(
+        string name, long position, bool isAll, bool retry, CancellationToken cancellationToken) => retry
+        ? (await daemon.CallAsync(
+            AdminMethods.RetryHook, new() { Name = name, Position = position, All = isAll }, cancellationToken)).Count
+        : (await daemon.CallAsync(
+            AdminMethods.DropHook, new() { Name = name, Position = position, All = isAll }, cancellationToken)).Count;
 }

@@ -26,6 +26,10 @@ internal interface IHookSource
     /// <summary>Decides about a dead letter.</summary>
     /// <returns>False when there is none at this position.</returns>
     Task<bool> ReleaseAsync(HookView hook, Position position, bool retry, CancellationToken cancellationToken);
+
+    /// <summary>Decides about all dead letters.</summary>
+    /// <returns>How many there were.</returns>
+    Task<int> ReleaseAllAsync(HookView hook, bool retry, CancellationToken cancellationToken);
 }
 
 /// <summary>The hooks of a store in a database: the consumers that deliver them.</summary>
@@ -46,4 +50,16 @@ internal sealed class StoredHooks(IStreamStore store) : IHookSource
     public async Task<bool> ReleaseAsync(
         HookView hook, Position position, bool retry, CancellationToken cancellationToken) =>
         await store.ReleaseParkedAsync(HookOptions.ConsumerPrefix + hook.Name, position, retry, cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task<int> ReleaseAllAsync(HookView hook, bool retry, CancellationToken cancellationToken)
+    {
+        var count = 0;
+        foreach (var letter in hook.DeadLetters)
+        {
+            count += await ReleaseAsync(hook, letter.Position, retry, cancellationToken) ? 1 : 0;
+        }
+
+        return count;
+    }
 }

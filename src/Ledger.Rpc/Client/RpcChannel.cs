@@ -90,11 +90,17 @@ public sealed class RpcChannel : IDisposable
         var response = await call.ReadAsync().ConfigureAwait(false);
         if (response is null)
         {
-            throw new RpcException(RpcCode.Internal, "The server ended the call well, and gave no answer.");
+            throw new RpcException(RpcCode.Internal, "The server ended the call well, and gave no answer.")
+            {
+                IsUnsure = true,
+            };
         }
 
         return await call.ReadAsync().ConfigureAwait(false) is null
-            ? response : throw new RpcException(RpcCode.Internal, "The server gave more than one answer.");
+            ? response : throw new RpcException(RpcCode.Internal, "The server gave more than one answer.")
+            {
+                IsUnsure = true,
+            };
     }
 
     /// <summary>Calls a method with one message and many answers.</summary>

@@ -71,7 +71,12 @@ internal sealed class RpcClientCall<TResponse> : IAsyncDisposable
             catch (RpcException error) when (error.Code == RpcCode.Internal)
             {
                 // What the server says of the end says more, when it says anything.
-                broken = error;
+                broken = error.AsUnsure();
+            }
+            catch (RpcException error) when (error.Code == RpcCode.ResourceExhausted)
+            {
+                // There is an answer, and nobody reads it.
+                throw error.AsUnsure();
             }
 
             _isEnded = true;
@@ -132,7 +137,8 @@ internal sealed class RpcClientCall<TResponse> : IAsyncDisposable
         {
             (await _sending.ConfigureAwait(false)).Dispose();
         }
-        catch (Exception error) when (error is HttpRequestException or IOException or OperationCanceledException)
+        catch (Exception error) when (error is HttpRequestException or IOException or OperationCanceledException
+            or ObjectDisposedException)
         {
             // It never began.
         }
@@ -160,28 +166,42 @@ internal sealed class RpcClientCall<TResponse> : IAsyncDisposable
         var headers = response.Headers;
         if (GrpcStatus.TryRead(name => Find(headers, name), out var error) && error is not null)
         {
-            throw error;
+            throw Told(error);
         }
 
         if (response.StatusCode != HttpStatusCode.OK)
         {
             throw new RpcException(
                 RpcErrors.OfHttpStatus((int)response.StatusCode),
-                $"The server answered with the HTTP status {(int)response.StatusCode}.");
+                $"The server answered with the HTTP status {(int)response.StatusCode}.")
+            {
+                // Whoever stands between may have passed the call on; only a refusal of the request was before that.
+                IsUnsure = (int)response.StatusCode is < 400 or 408 or >= 499,
+            };
         }
 
         if (!GrpcHeaders.IsGrpc(response.Content.Headers.ContentType?.ToString()))
         {
             throw new RpcException(
                 RpcCode.Unknown,
-                $"The server answered with '{response.Content.Headers.ContentType}', which is not gRPC.");
+                $"The server answered with '{response.Content.Headers.ContentType}', which is not gRPC.")
+            {
+                IsUnsure = true,
+            };
         }
 
         var encoding = Find(headers, GrpcHeaders.Encoding);
         return GrpcHeaders.IsKnownEncoding(encoding)
             ? new FrameReader(response.Content.ReadAsStream(_over.Token), _messageBytesMax, encoding)
-            : throw new RpcException(RpcCode.Internal, $"The server's messages are compressed as '{encoding}'.");
+            : throw new RpcException(RpcCode.Internal, $"The server's messages are compressed as '{encoding}'.")
+            {
+                IsUnsure = true,
+            };
     }
+
+    /// <summary>How the call ended, as it was said. Our server says why it is unavailable; others only that.</summary>
+    private static RpcException Told(RpcException error) =>
+        error is { Code: RpcCode.Unavailable, Detail: null } ? error.AsUnsure() : error;
 
     private static void End(HttpResponseMessage response, RpcException? broken)
     {
@@ -191,14 +211,17 @@ internal sealed class RpcClientCall<TResponse> : IAsyncDisposable
         {
             if ((error ?? broken) is { } failure)
             {
-                throw failure;
+                throw Told(failure);
             }
 
             return;
         }
 
         throw broken ?? new RpcException(
-            RpcErrors.OfHttpStatus((int)response.StatusCode), "The server did not say how the call ended.");
+            RpcErrors.OfHttpStatus((int)response.StatusCode), "The server did not say how the call ended.")
+        {
+            IsUnsure = true,
+        };
     }
 
     private static RpcException OfTransport(Exception error)

@@ -12,6 +12,8 @@ internal static class HealthMethods
     /// <summary>The service's name.</summary>
     public const string Service = "grpc.health.v1.Health";
 
+    private const int WatchesMax = 1_000;
+
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(5);
 
     /// <summary>Asks once.</summary>
@@ -31,37 +33,38 @@ internal static class HealthMethods
         RpcServer server, IReadOnlyCollection<string> services, Func<CancellationToken, ValueTask<bool>> isHealthy,
         LedgerRuntime runtime)
     {
+        var look = new HealthLook(isHealthy, runtime);
         server.Add(
             Check,
             async (request, context) => services.Contains(request.Service) || request.Service.Length == 0
-                ? await AskAsync(isHealthy, context.Token).ConfigureAwait(false)
+                ? await AskAsync(look, TimeSpan.Zero, context.Token).ConfigureAwait(false)
                 : throw new RpcException(RpcCode.NotFound, $"There is no service '{request.Service}'."),
             isOpen: true);
         server.AddStreaming(
             Watch,
             (request, context) => WatchAsync(
-                services.Contains(request.Service) || request.Service.Length == 0 ? isHealthy : null, runtime,
-                context.Token),
+                look, services.Contains(request.Service) || request.Service.Length == 0, runtime, context.Token),
             isOpen: true);
     }
 
     private static async Task<HealthCheckResponse> AskAsync(
-        Func<CancellationToken, ValueTask<bool>> isHealthy, CancellationToken cancellationToken) => new()
+        HealthLook look, TimeSpan ageMax, CancellationToken cancellationToken) => new()
         {
-            Status = await isHealthy(cancellationToken).ConfigureAwait(false)
+            Status = await look.AskAsync(ageMax, cancellationToken).ConfigureAwait(false)
                 ? ServingStatus.Serving : ServingStatus.NotServing,
         };
 
     private static async IAsyncEnumerable<HealthCheckResponse> WatchAsync(
-        Func<CancellationToken, ValueTask<bool>>? isHealthy, LedgerRuntime runtime,
+        HealthLook look, bool isKnown, LedgerRuntime runtime,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        using var place = look.Enter();
         var last = ServingStatus.Unknown;
         while (true)
         {
-            var now = isHealthy is null
-                ? new HealthCheckResponse { Status = ServingStatus.ServiceUnknown }
-                : await AskAsync(isHealthy, cancellationToken).ConfigureAwait(false);
+            var now = isKnown
+                ? await AskAsync(look, LookInterval, cancellationToken).ConfigureAwait(false)
+                : new HealthCheckResponse { Status = ServingStatus.ServiceUnknown };
             if (now.Status != last)
             {
                 last = now.Status;
@@ -69,6 +72,61 @@ internal static class HealthMethods
             }
 
             await runtime.Delay(LookInterval, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// What all who ask share, since anybody may: one look at a time, and places for those who watch.
+    /// </summary>
+    private sealed class HealthLook(Func<CancellationToken, ValueTask<bool>> isHealthy, LedgerRuntime runtime)
+    {
+        private readonly Lock _gate = new();
+        private Task<bool>? _look;
+        private long _at;
+        private int _watches;
+
+        /// <summary>Whether calls are answered; joins a look that is under way.</summary>
+        /// <param name="ageMax">How long ago an answer may have been begun.</param>
+        /// <param name="cancellationToken">Ends the wait, not the look.</param>
+        public async Task<bool> AskAsync(TimeSpan ageMax, CancellationToken cancellationToken)
+        {
+            Task<bool> look;
+            lock (_gate)
+            {
+                if (_look is null || (_look.IsCompleted && runtime.Time.GetElapsedTime(_at) >= ageMax))
+                {
+                    _at = runtime.Time.GetTimestamp();
+                    _look = LookAsync();
+                }
+
+                look = _look;
+            }
+
+            return await look.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        /// <summary>Takes a place for a watch, which disposing of it gives back.</summary>
+        public IDisposable Enter()
+        {
+            if (Interlocked.Increment(ref _watches) <= WatchesMax)
+            {
+                return new Place(this);
+            }
+
+            Interlocked.Decrement(ref _watches);
+            throw new RpcException(RpcCode.ResourceExhausted, $"Health is watched by {WatchesMax} callers already.");
+        }
+
+        private async Task<bool> LookAsync()
+        {
+            // Not under the gate: what is asked may answer at once, and ask in turn.
+            await Task.Yield();
+            return await isHealthy(CancellationToken.None).ConfigureAwait(false);
+        }
+
+        private sealed class Place(HealthLook look) : IDisposable
+        {
+            public void Dispose() => Interlocked.Decrement(ref look._watches);
         }
     }
 }

@@ -8,11 +8,16 @@ namespace Ledger.Rpc.Serving;
 /// <param name="path">The path of its requests.</param>
 internal abstract class RpcHandler(string path)
 {
+    private static readonly TimeSpan OpenRequestTime = TimeSpan.FromSeconds(10);
+
     /// <summary>The path of its requests.</summary>
     public string Path { get; } = path;
 
     /// <summary>Whether it also answers those whom nobody knows.</summary>
     public bool IsOpen { get; init; }
+
+    /// <summary>Whether its calls go on until their callers, or the end of the server, end them.</summary>
+    public virtual bool IsFollowing => false;
 
     /// <summary>Reads the request, works, and writes the answers; the end is the server's to write.</summary>
     public abstract Task RunAsync(FrameReader reader, RpcExchange exchange, RpcContext context);
@@ -32,8 +37,30 @@ internal abstract class RpcHandler(string path)
         exchange.Writer.Advance(size);
     }
 
-    /// <summary>The only message of a body.</summary>
-    private protected static async ValueTask<TMessage> SingleAsync<TMessage>(
+    /// <summary>The only message of a body; whom nobody knows must send it soon.</summary>
+    private protected async ValueTask<TMessage> SingleAsync<TMessage>(
+        FrameReader reader, MessageParser<TMessage> parser, CancellationToken token)
+        where TMessage : class, IMessage<TMessage>
+    {
+        if (!IsOpen)
+        {
+            return await OnlyAsync(reader, parser, token).ConfigureAwait(false);
+        }
+
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(token);
+        late.CancelAfter(OpenRequestTime);
+        try
+        {
+            return await OnlyAsync(reader, parser, late.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException error) when (!token.IsCancellationRequested)
+        {
+            throw new RpcException(
+                RpcCode.DeadlineExceeded, $"The message did not come within {OpenRequestTime}.", null, error);
+        }
+    }
+
+    private static async ValueTask<TMessage> OnlyAsync<TMessage>(
         FrameReader reader, MessageParser<TMessage> parser, CancellationToken token)
         where TMessage : class, IMessage<TMessage>
     {
@@ -88,6 +115,9 @@ internal sealed class StreamingHandler<TRequest, TResponse>(
     where TRequest : class, IMessage<TRequest>
     where TResponse : class, IMessage<TResponse>
 {
+    /// <inheritdoc/>
+    public override bool IsFollowing => true;
+
     /// <inheritdoc/>
     public override async Task RunAsync(FrameReader reader, RpcExchange exchange, RpcContext context)
     {

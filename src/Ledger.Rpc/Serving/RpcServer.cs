@@ -6,8 +6,12 @@ namespace Ledger.Rpc.Serving;
 /// <summary>Answers calls, whichever HTTP/2 server they come from.</summary>
 /// <remarks>Methods are added before the first call; afterwards it is safe from any thread.</remarks>
 /// <param name="failed">Told of what the caller is not told: the path and the error.</param>
-internal sealed class RpcServer(Action<string, Exception>? failed = null)
+/// <param name="stopping">Ends the calls that go on until somebody ends them, as unavailable.</param>
+internal sealed class RpcServer(Action<string, Exception>? failed = null, CancellationToken stopping = default)
 {
+    /// <summary>Bytes of a message of a method that answers anybody.</summary>
+    public const int OpenMessageBytesMax = 4 << 10;
+
     /// <summary>Bytes of a message unless the host says otherwise: a payload of 16 MiB fits.</summary>
     public const int MessageBytesMaxDefault = 20 << 20;
 
@@ -90,9 +94,10 @@ internal sealed class RpcServer(Action<string, Exception>? failed = null)
                 }
             }
 
+            var handler = _handlers.GetValueOrDefault(exchange.Path);
+            using var stop = handler is { IsFollowing: true } ? stopping.Register(over.Cancel) : default;
             try
             {
-                var handler = _handlers.GetValueOrDefault(exchange.Path);
                 var user = await identify().ConfigureAwait(false);
                 if (user is null && handler is not { IsOpen: true })
                 {
@@ -105,6 +110,11 @@ internal sealed class RpcServer(Action<string, Exception>? failed = null)
             catch (Exception ended) when (deadline.IsCancellationRequested && !exchange.Aborted.IsCancellationRequested)
             {
                 error = new RpcException(RpcCode.DeadlineExceeded, "The caller's time is over.", null, ended);
+            }
+            catch (OperationCanceledException ended) when (handler is { IsFollowing: true }
+                && stopping.IsCancellationRequested && !exchange.Aborted.IsCancellationRequested)
+            {
+                error = new RpcException(RpcCode.Unavailable, "The server is stopping.", null, ended);
             }
         }
         catch (Exception failure) when (Report(exchange, failure) is { } reported)
@@ -136,7 +146,9 @@ internal sealed class RpcServer(Action<string, Exception>? failed = null)
             throw new RpcException(RpcCode.Unimplemented, $"There is no method '{exchange.Path}'.");
         }
 
-        using var reader = new FrameReader(exchange.Body, MessageBytesMax, exchange.Header(GrpcHeaders.Encoding));
+        // Nobody fills the memory whom nobody knows.
+        var bytesMax = handler.IsOpen ? Math.Min(MessageBytesMax, OpenMessageBytesMax) : MessageBytesMax;
+        using var reader = new FrameReader(exchange.Body, bytesMax, exchange.Header(GrpcHeaders.Encoding));
         await handler.RunAsync(reader, exchange, context).ConfigureAwait(false);
     }
 

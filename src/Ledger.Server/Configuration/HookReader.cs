@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Ledger.Server.Hooks;
 
 namespace Ledger.Server.Configuration;
@@ -33,6 +34,7 @@ internal static class HookReader
             return null;
         }
 
+        var ca = DaemonOptions.PathOf(values, "ca", directory);
         try
         {
             return new HookOptions
@@ -45,7 +47,8 @@ internal static class HookReader
                 SecondSecret = TextOf(values, "second_secret"),
                 MaxRetries = maxRetries,
                 Interval = interval,
-                CaFile = DaemonOptions.PathOf(values, "ca", directory),
+                CaFile = ca,
+                CaDigest = ca is null ? null : DigestOf(ca),
                 InsecureSkipVerify = skipVerify,
                 AllowPrivate = allowPrivate,
                 ConnectTimeout = connectTimeout,
@@ -55,6 +58,18 @@ internal static class HookReader
         catch (ArgumentException error)
         {
             values.Refuse("name", $"is a hook that cannot be used: {error.Message}");
+            return null;
+        }
+    }
+
+    private static string? DigestOf(string path)
+    {
+        try
+        {
+            return Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(path)));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
             return null;
         }
     }

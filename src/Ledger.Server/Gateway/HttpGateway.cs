@@ -21,6 +21,9 @@ internal sealed class HttpGateway(DaemonParts parts)
 
     private const string LastEventHeader = "last-event-id";
 
+    private static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(15);
+    private static readonly byte[] Comment = ":\n\n"u8.ToArray();
+
     /// <summary>Answers a call.</summary>
     /// <param name="context">The call.</param>
     /// <param name="identity">Who calls; null when nobody knows.</param>
@@ -96,7 +99,9 @@ internal sealed class HttpGateway(DaemonParts parts)
 
         using var place = parts.TrySubscribe() ?? throw new RpcException(
             RpcCode.ResourceExhausted, "There are as many subscriptions as 'limits.subscriptions' allows.");
-        await using var items = route.Follow!(parts.Service, request, call).GetAsyncEnumerator(call.Token);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(call.Token);
+        await using var items = route.Follow!(parts.Service, request, call with { Token = over.Token })
+            .GetAsyncEnumerator(over.Token);
 
         // What is wrong with the request shows at the first step, while there can be a proper answer to it.
         var first = items.MoveNextAsync().AsTask();
@@ -105,23 +110,59 @@ internal sealed class HttpGateway(DaemonParts parts)
             await first;
         }
 
-        context.Features.GetRequiredFeature<IHttpResponseBodyFeature>().DisableBuffering();
-        context.Response.ContentType = "text/event-stream";
-        context.Response.Headers.CacheControl = "no-store";
-        await context.Response.StartAsync(context.RequestAborted);
-        for (var isMore = await first; isMore; isMore = await items.MoveNextAsync())
+        var next = first;
+        try
         {
-            var item = items.Current;
-            await (item.ItemCase switch
+            context.Features.GetRequiredFeature<IHttpResponseBodyFeature>().DisableBuffering();
+            context.Response.ContentType = "text/event-stream";
+            context.Response.Headers.CacheControl = "no-store";
+            await context.Response.StartAsync(context.RequestAborted);
+            while (await WaitAsync(context, next, HeartbeatInterval))
             {
-                SubscribeResponse.ItemOneofCase.Entry => EventAsync(
-                    context, null, isAll ? Number(item.Entry.Position) : item.Entry.Id, ProtoJson.ToBytes(item.Entry)),
-                SubscribeResponse.ItemOneofCase.Checkpoint => EventAsync(
-                    context, "checkpoint", isAll ? Number(item.Checkpoint.Position) : item.Checkpoint.Id,
-                    ProtoJson.ToBytes(item.Checkpoint)),
-                _ => EventAsync(context, "caught-up", null, "{}"u8.ToArray()),
-            });
+                await WriteAsync(context, items.Current, isAll);
+                next = items.MoveNextAsync().AsTask();
+            }
         }
+        finally
+        {
+            // What is followed cannot be let go of while it is waited for.
+            await over.CancelAsync();
+            await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>Waits for what is next, and writes comments meanwhile.</summary>
+    /// <remarks>
+    /// Whoever stands between cuts a connection that says nothing; and only by what is sent shows that nobody is
+    /// there any more.
+    /// </remarks>
+    internal static async Task<bool> WaitAsync(HttpContext context, Task<bool> next, TimeSpan heartbeat)
+    {
+        while (true)
+        {
+            try
+            {
+                return await next.WaitAsync(heartbeat);
+            }
+            catch (TimeoutException) when (!next.IsFaulted)
+            {
+                await context.Response.Body.WriteAsync(Comment, context.RequestAborted);
+                await context.Response.Body.FlushAsync(context.RequestAborted);
+            }
+        }
+    }
+
+    private static async Task WriteAsync(HttpContext context, SubscribeResponse item, bool isAll)
+    {
+        await (item.ItemCase switch
+        {
+            SubscribeResponse.ItemOneofCase.Entry => EventAsync(
+                context, null, isAll ? Number(item.Entry.Position) : item.Entry.Id, ProtoJson.ToBytes(item.Entry)),
+            SubscribeResponse.ItemOneofCase.Checkpoint => EventAsync(
+                context, "checkpoint", isAll ? Number(item.Checkpoint.Position) : item.Checkpoint.Id,
+                ProtoJson.ToBytes(item.Checkpoint)),
+            _ => EventAsync(context, "caught-up", null, "{}"u8.ToArray()),
+        });
 
         static string Number(long value) => value.ToString(System.Globalization.CultureInfo.InvariantCulture);
     }

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Google.Protobuf.WellKnownTypes;
@@ -25,10 +26,18 @@ internal static class ProtoJson
     {
         try
         {
-            return Parser.Parse(text, type);
+            try
+            {
+                return Parser.Parse(text, type);
+            }
+            catch (Exception error) when (error is InvalidProtocolBufferException or FormatException)
+            {
+                // The mapping has bytes in either alphabet, padded or not; the parser takes one form of the four.
+                return Parser.Parse(WithPlainBytes(text, type), type);
+            }
         }
         catch (Exception error) when (error is InvalidJsonException or InvalidProtocolBufferException
-            or FormatException or OverflowException)
+            or FormatException or OverflowException or JsonException)
         {
             throw new ArgumentException($"The body is not JSON for {type.Name}: {error.Message.TrimEnd('.')}.", error);
         }
@@ -92,6 +101,45 @@ internal static class ProtoJson
             else
             {
                 WriteValue(json, field, value, isSparse);
+            }
+        }
+    }
+
+    private static string WithPlainBytes(string text, MessageDescriptor type)
+    {
+        var root = JsonNode.Parse(text);
+        Normalize(root, type);
+        return root?.ToJsonString() ?? text;
+    }
+
+    private static void Normalize(JsonNode? node, MessageDescriptor type)
+    {
+        if (node is not JsonObject members)
+        {
+            return;
+        }
+
+        foreach (var field in type.Fields.InDeclarationOrder().Where(field => !field.IsMap))
+        {
+            foreach (var name in new[] { field.JsonName, field.Name }.Distinct())
+            {
+                if (members[name] is JsonArray items && field.IsRepeated && field.FieldType == FieldType.Message)
+                {
+                    foreach (var item in items)
+                    {
+                        Normalize(item, field.MessageType);
+                    }
+                }
+                else if (field.FieldType == FieldType.Message)
+                {
+                    Normalize(members[name], field.MessageType);
+                }
+                else if (field.FieldType == FieldType.Bytes && members[name] is JsonValue value
+                    && value.TryGetValue<string>(out var given))
+                {
+                    var plain = given.Replace('-', '+').Replace('_', '/').TrimEnd('=');
+                    members[name] = plain.PadRight((plain.Length + 3) / 4 * 4, '=');
+                }
             }
         }
     }

@@ -83,9 +83,9 @@ internal static class QueryFields
             case FieldType.Int64 when long.TryParse(
                 text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number):
                 return number;
-            case FieldType.Bool when text is "true" or "1":
+            case FieldType.Bool when text is "1" or "t" or "T" or "true" or "True" or "TRUE":
                 return true;
-            case FieldType.Bool when text is "false" or "0":
+            case FieldType.Bool when text is "0" or "f" or "F" or "false" or "False" or "FALSE":
                 return false;
             case FieldType.Message when DateTimeOffset.TryParse(
                 text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time):

@@ -44,11 +44,18 @@ internal sealed class HookHost(
         var before = _loops;
         var after = Prepare(hooks, before);
         Volatile.Write(ref _loops, after);
-        await StopAsync(before.Where(pair => !after.ContainsKey(pair.Key))).ConfigureAwait(false);
-        foreach (var (hook, loop) in after.Where(pair => !before.ContainsKey(pair.Key)))
+        try
         {
-            HookLog.Started(log, hook.Name);
-            loop.Start();
+            await StopAsync(before.Where(pair => !after.ContainsKey(pair.Key))).ConfigureAwait(false);
+        }
+        finally
+        {
+            // They count as running from now on, however the others ended.
+            foreach (var (hook, loop) in after.Where(pair => !before.ContainsKey(pair.Key)))
+            {
+                HookLog.Started(log, hook.Name);
+                loop.Start();
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Ledger.Runtime;
 using Ledger.Streams;
 using Ledger.Streams.Consumers;
@@ -97,6 +98,8 @@ internal sealed class HookLoop : IAsyncDisposable
 
     private async Task RunAsync()
     {
+        // The trace of whoever started the hook, a reload for example, ends long before the hook does.
+        Activity.Current = null;
         await _runtime.Enter();
         for (var failures = 0; !_stopping.IsCancellationRequested;)
         {
@@ -120,7 +123,7 @@ internal sealed class HookLoop : IAsyncDisposable
                 Note($"The store failed: {error.Message}");
                 failures++;
             }
-            catch (Exception error) when (error is LedgerException or ObjectDisposedException)
+            catch (Exception error) when (_stopping.IsCancellationRequested)
             {
                 Note($"The store failed while the hook was stopped: {error.Message}");
             }

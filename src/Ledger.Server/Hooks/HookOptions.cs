@@ -66,6 +66,12 @@ public sealed record HookOptions
         init => field = value is not "" ? value : throw Wrong("The path of a hook's certificates is empty.");
     }
 
+    /// <summary>
+    /// What the file of certificates had in it, as the digits of its SHA-256: with another authority it is another
+    /// hook. Null without a file, or when it cannot be read, which whoever starts the hook says.
+    /// </summary>
+    public string? CaDigest { get; init; }
+
     /// <summary>Whether any certificate is taken.</summary>
     public bool InsecureSkipVerify { get; init; }
 
@@ -105,7 +111,9 @@ public sealed record HookOptions
 
         if ((CaFile is not null || InsecureSkipVerify) && Url.Scheme != Uri.UriSchemeHttps)
         {
-            throw Wrong($"Hook '{Name}' posts to '{Url}', where there are no certificates to check.");
+            throw Wrong(
+                $"Hook '{Name}' posts to '{Url.GetLeftPart(UriPartial.Path)}', where there are no certificates to " +
+                "check.");
         }
 
         return this;

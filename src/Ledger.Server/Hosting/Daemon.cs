@@ -90,7 +90,16 @@ internal sealed class Daemon : IAsyncDisposable
     /// <exception cref="ConfigurationException">It was not taken over.</exception>
     public async Task<IReadOnlyList<string>> ReloadAsync()
     {
-        await _changing.WaitAsync();
+        try
+        {
+            // A stop waits for the calls in hand, of which this may be one.
+            await _changing.WaitAsync(_parts.Stopping);
+        }
+        catch (OperationCanceledException)
+        {
+            throw new ConfigurationException("The daemon is stopping: nothing was changed.");
+        }
+
         try
         {
             return await _parts.ReloadAsync(Restrict);
@@ -120,9 +129,11 @@ internal sealed class Daemon : IAsyncDisposable
             _isStopped = true;
             var bound = State.Options.StopTimeout;
             DaemonEvents.Stopping(_parts.Logger, bound);
-            await _parts.DrainAsync();
+            await _parts.EndFollowingAsync();
             using var cut = new CancellationTokenSource(bound);
-            await _application.StopAsync(cut.Token);
+
+            // At once: the listeners are closed while hooks still wait for their endpoints.
+            await Task.WhenAll(_application.StopAsync(cut.Token), _parts.DrainHooksAsync());
             if (cut.IsCancellationRequested)
             {
                 DaemonEvents.CutOff(_parts.Logger, bound);

@@ -32,6 +32,7 @@ internal sealed class DaemonParts : IAsyncDisposable
     {
         _state = state;
         _log = log;
+        Stopping = _stopping.Token;
         Loggers = new LoggerFactory([log], new LoggerFilterOptions { MinLevel = LogLevel.Trace });
         Logger = Loggers.CreateLogger("Ledger.Server");
         Audit = new AuditLog(Loggers.CreateLogger("Ledger.Audit"));
@@ -72,7 +73,7 @@ internal sealed class DaemonParts : IAsyncDisposable
     public HookAdmin HookAdmin { get; }
 
     /// <summary>Cancelled when the daemon stops: what follows something ends.</summary>
-    public CancellationToken Stopping => _stopping.Token;
+    public CancellationToken Stopping { get; }
 
     /// <summary>What was measured, in the text of Prometheus.</summary>
     public string MetricsText => _metrics?.Write() ?? "";
@@ -196,16 +197,16 @@ internal sealed class DaemonParts : IAsyncDisposable
     }
 
     /// <summary>Ends what would go on for ever.</summary>
-    public async Task DrainAsync()
-    {
-        await _stopping.CancelAsync();
-        await _hooks.DisposeAsync();
-    }
+    public Task EndFollowingAsync() => _stopping.CancelAsync();
+
+    /// <summary>Ends the hooks, which are given some seconds for what they have sent.</summary>
+    public async Task DrainHooksAsync() => await _hooks.DisposeAsync();
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await DrainAsync();
+        await EndFollowingAsync();
+        await DrainHooksAsync();
         await Catalog.DisposeAsync();
         _export?.Dispose();
         _metrics?.Dispose();

@@ -28,6 +28,10 @@ internal sealed record ConnectionBegin(bool IsOpen);
 /// <param name="EndPoint">The address.</param>
 internal sealed record Listener(ListenerKind Kind, string Key, EndPoint EndPoint)
 {
+    private const int LostPeerSeconds = 60;
+    private const int TcpLevel = 6;
+    private const int TcpUserTimeout = 18;
+
     // What the platforms say when a socket is opened as a file.
     private const int NoDeviceLinux = 6;
     private const int NotSupportedMac = 102;
@@ -67,6 +71,7 @@ internal sealed record Listener(ListenerKind Kind, string Key, EndPoint EndPoint
             if (EndPoint is IPEndPoint { Address: var address })
             {
                 socket.NoDelay = true;
+                NoticeLostPeers(socket);
                 if (address.Equals(IPAddress.IPv6Any))
                 {
                     socket.DualMode = true;
@@ -84,6 +89,20 @@ internal sealed record Listener(ListenerKind Kind, string Key, EndPoint EndPoint
                     ? $"'{Key}': {EndPoint} is taken by another program."
                     : $"'{Key}': {EndPoint} cannot be listened at: {error.Message}.",
                 error);
+        }
+    }
+
+    // What is accepted has it from here. A peer that is gone without a word, as a telephone that changes networks, is
+    // noticed within a minute, whether or not anything is sent to it.
+    private static void NoticeLostPeers(Socket socket)
+    {
+        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, LostPeerSeconds / 2);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, LostPeerSeconds / 6);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+        if (OperatingSystem.IsLinux())
+        {
+            socket.SetRawSocketOption(TcpLevel, TcpUserTimeout, BitConverter.GetBytes(LostPeerSeconds * 1_000));
         }
     }
 

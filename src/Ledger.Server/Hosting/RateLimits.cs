@@ -20,15 +20,15 @@ internal sealed class RateLimits : IDisposable
             return;
         }
 
-        // A rate below the number of periods has longer ones, so that each brings a whole call.
-        var periods = Math.Min(PeriodsPerSecond, options.CallsPerSecond);
+        // A bucket takes whole calls only: the period is as long as these take.
+        var calls = Math.Max(1, options.CallsPerSecond / PeriodsPerSecond);
         _calls = PartitionedRateLimiter.Create<string, string>(name => RateLimitPartition.GetTokenBucketLimiter(
             name,
             _ => new TokenBucketRateLimiterOptions
             {
                 TokenLimit = options.Burst,
-                TokensPerPeriod = Math.Max(1, options.CallsPerSecond / periods),
-                ReplenishmentPeriod = TimeSpan.FromSeconds(1.0 / periods),
+                TokensPerPeriod = calls,
+                ReplenishmentPeriod = TimeSpan.FromSeconds((double)calls / options.CallsPerSecond),
                 QueueLimit = 0,
             }));
     }

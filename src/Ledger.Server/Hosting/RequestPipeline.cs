@@ -1,7 +1,9 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Ledger.Rpc;
+using Ledger.Rpc.Protocol;
 using Ledger.Server.Configuration;
 using Ledger.Server.Gateway;
 using Ledger.Server.Identities;
@@ -9,6 +11,7 @@ using Ledger.Server.Services;
 using Ledger.Server.Telemetry;
 using Ledger.Server.Wire;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Net.Http.Headers;
 
 namespace Ledger.Server.Hosting;
@@ -17,6 +20,7 @@ namespace Ledger.Server.Hosting;
 internal sealed class RequestPipeline
 {
     private const string HealthPath = "/v1/health";
+    private const string NoRight = "no right";
 
     private readonly DaemonParts _parts;
     private readonly HttpGateway _gateway;
@@ -34,7 +38,7 @@ internal sealed class RequestPipeline
         var admin = new AdminService(parts.Catalog, _ => ReloadAsync(daemon), parts.HookAdmin);
         _grpc = new GrpcEndpoints(
             parts.Service, admin, AuthenticateAsync,
-            async token => await parts.FindTroubleAsync(token) is null, parts.Logger);
+            async token => await parts.FindTroubleAsync(token) is null, parts.Logger, parts.Stopping);
     }
 
     /// <summary>Answers a call.</summary>
@@ -70,6 +74,7 @@ internal sealed class RequestPipeline
         if (!GrpcPaths.IsFollowing(context.Request.Path.Value))
         {
             await _grpc.HandleAsync(context);
+            AuditDenied(context);
             return;
         }
 
@@ -81,6 +86,19 @@ internal sealed class RequestPipeline
         }
 
         await _grpc.HandleAsync(context);
+        AuditDenied(context);
+    }
+
+    /// <summary>Notes a call whose key is known and does not allow it.</summary>
+    private void AuditDenied(HttpContext context)
+    {
+        var denied = ((int)RpcCode.PermissionDenied).ToString(CultureInfo.InvariantCulture);
+        var trailers = context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers;
+        if (context.Response.Headers[GrpcStatus.Code].ToString() == denied
+            || trailers?[GrpcStatus.Code].ToString() == denied)
+        {
+            _parts.Audit.Refused(context, NoRight);
+        }
     }
 
     /// <summary>Finds out who makes a call of gRPC; what is known to be refused is audited.</summary>
@@ -88,14 +106,17 @@ internal sealed class RequestPipeline
     {
         var state = _parts.State;
         var identity = IdentityOf(context, state);
-        if (!state.Rates.TryTake(identity, out _))
+
+        // Those who have no key share one bucket: a flood of them would be the end of every probe.
+        var isProbe = identity is null && GrpcPaths.IsHealth(context.Request.Path.Value);
+        if (!isProbe && !state.Rates.TryTake(identity, out _))
         {
             _parts.Audit.Refused(context, "too many calls");
             throw new RpcException(
                 RpcCode.ResourceExhausted, "There were too many calls with this key; try again later.");
         }
 
-        if (identity is null && !GrpcPaths.IsHealth(context.Request.Path.Value))
+        if (identity is null && !isProbe)
         {
             _parts.Audit.Refused(context, ReasonOf(context));
         }
@@ -147,6 +168,15 @@ internal sealed class RequestPipeline
                 return;
         }
 
+        if (!IsOwnName(context))
+        {
+            _parts.Audit.Refused(context, "a foreign name");
+            await Answers.ErrorAsync(context, new RpcException(
+                RpcCode.PermissionDenied,
+                "The daemon is open to this machine, and answers to names of this machine only."));
+            return;
+        }
+
         var identity = await AdmitAsync(context);
         if (!identity.IsAdmitted)
         {
@@ -157,7 +187,7 @@ internal sealed class RequestPipeline
         {
             if (!MaySeeAll(identity.Identity))
             {
-                _parts.Audit.Refused(context, "no right to the metrics of all stores");
+                _parts.Audit.Refused(context, NoRight);
                 await Answers.ErrorAsync(context, new RpcException(
                     RpcCode.PermissionDenied, "The credentials do not allow this call."));
                 return;
@@ -169,7 +199,24 @@ internal sealed class RequestPipeline
         else
         {
             await HttpTelemetry.TraceAsync(context, () => _gateway.HandleAsync(context, identity.Identity));
+            if (context.Response.StatusCode == StatusCodes.Status403Forbidden)
+            {
+                _parts.Audit.Refused(context, NoRight);
+            }
         }
+    }
+
+    /// <summary>Whether the daemon is called by a name that no page of the web can have given it.</summary>
+    /// <remarks>
+    /// Where no key is asked for, a page could let a name of its own stand for this machine, and read what is here.
+    /// </remarks>
+    private bool IsOwnName(HttpContext context)
+    {
+        var state = _parts.State;
+        var host = context.Request.Host.Host;
+        return !state.Authenticator.IsOpen || state.Options.Insecure || host.Length == 0
+            || IPAddress.TryParse(host, out _) || host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+            || host.Equals(state.Options.HttpListen?.Host, StringComparison.OrdinalIgnoreCase);
     }
 
     /// <summary>Finds out who calls, and answers itself when they may not.</summary>
@@ -177,7 +224,9 @@ internal sealed class RequestPipeline
     {
         var state = _parts.State;
         var identity = IdentityOf(context, state);
-        if (!state.Rates.TryTake(identity, out var retryAfter))
+        var retryAfter = TimeSpan.Zero;
+        var isProbe = identity is null && context.Request.Path.Value == HealthPath;
+        if (!isProbe && !state.Rates.TryTake(identity, out retryAfter))
         {
             _parts.Audit.Refused(context, "too many calls");
             context.Response.Headers.RetryAfter =
@@ -187,7 +236,7 @@ internal sealed class RequestPipeline
             return (false, null);
         }
 
-        if (identity is null && context.Request.Path.Value != HealthPath)
+        if (identity is null && !isProbe)
         {
             _parts.Audit.Refused(context, ReasonOf(context));
             await Answers.ErrorAsync(context, new RpcException(

@@ -31,6 +31,8 @@ internal static class ServerSetup
 
         // Signals are whoever's runs the daemon: the host hears none.
         builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, NoLifetime>());
+        // How long a stop may take is for who stops it to say.
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
         builder.WebHost.UseSockets(sockets => sockets.CreateBoundListenSocket = endPoint =>
         {

@@ -73,21 +73,26 @@ public sealed class AdminService(
 
     /// <summary>Delivers dead letters again.</summary>
     public async Task<RetryHookResponse> RetryHookAsync(RetryHookRequest request, ServiceCall call) =>
-        new() { Count = await ReleaseAsync(request.Name, request.Position, retry: true, call) };
+        new() { Count = await ReleaseAsync(request.Name, request.Position, request.All, retry: true, call) };
 
     /// <summary>Forgets dead letters.</summary>
     public async Task<DropHookResponse> DropHookAsync(DropHookRequest request, ServiceCall call) =>
-        new() { Count = await ReleaseAsync(request.Name, request.Position, retry: false, call) };
+        new() { Count = await ReleaseAsync(request.Name, request.Position, request.All, retry: false, call) };
 
-    private async Task<int> ReleaseAsync(string hook, long position, bool retry, ServiceCall call)
+    private async Task<int> ReleaseAsync(string hook, long position, bool isAll, bool retry, ServiceCall call)
     {
         var identity = RequireAdmin(call);
-        ArgumentOutOfRangeException.ThrowIfNegative(position);
+        if (isAll ? position != 0 : position < 1)
+        {
+            // A position that somebody forgot must not mean everything.
+            throw new ArgumentException("A dead letter has a position of 1 or more; 'all' stands for all of them.");
+        }
+
         var known = (await HooksAsync(call)).FirstOrDefault(one => one.Name == hook);
 
         // One of a foreign store is not there, as far as the caller can tell.
         var count = known is null || hooks is null || !identity.May(Rights.Admin, known.Store)
-            ? null : await hooks.ReleaseAsync(hook, position == 0 ? null : position, retry, call.Token);
+            ? null : await hooks.ReleaseAsync(hook, isAll ? null : position, retry, call.Token);
         return count ?? throw new RpcException(RpcCode.NotFound, $"There is no hook '{hook}'.");
     }
 

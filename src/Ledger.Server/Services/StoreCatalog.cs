@@ -89,7 +89,7 @@ public sealed class StoreCatalog : IAsyncDisposable
             if (names.Count >= StoresMax)
             {
                 throw new RpcException(
-                    RpcCode.ResourceExhausted, $"There are {names.Count} stores, and 'limits.stores' allows no more.");
+                    RpcCode.ResourceExhausted, "There are as many stores as 'limits.stores' allows.");
             }
 
             var made = await TryOpenAsync(_database.Store(store, create: true), cancellationToken);

@@ -71,8 +71,8 @@ internal sealed class TelemetryExport : IDisposable
     /// <summary>Sends what is there, within seconds, and ends.</summary>
     public void Dispose()
     {
-        _traces.Shutdown(FlushMaxMs);
-        _metrics.Shutdown(FlushMaxMs);
+        // Beside each other: an endpoint that is away is waited for once.
+        Parallel.Invoke(() => _traces.Shutdown(FlushMaxMs), () => _metrics.Shutdown(FlushMaxMs));
         _traces.Dispose();
         _metrics.Dispose();
     }

@@ -29,12 +29,13 @@ public sealed partial class GrpcEndpoints
     /// <param name="authenticate">Says who calls, on every call.</param>
     /// <param name="isHealthy">Whether calls are answered, for probes.</param>
     /// <param name="log">Gets the errors that callers are not told; null for nobody.</param>
+    /// <param name="stopping">Ends the calls that go on until somebody ends them.</param>
     public GrpcEndpoints(
         LedgerService service, AdminService? admin, Authenticate authenticate,
-        Func<CancellationToken, ValueTask<bool>> isHealthy, ILogger? log = null)
+        Func<CancellationToken, ValueTask<bool>> isHealthy, ILogger? log = null, CancellationToken stopping = default)
     {
         _authenticate = authenticate;
-        _server = new RpcServer(log is null ? null : (path, error) => LogFailure(log, path, error));
+        _server = new RpcServer(log is null ? null : (path, error) => LogFailure(log, path, error), stopping);
         Add(service);
         string[] services = [LedgerMethods.Service, AdminMethods.Service];
         if (admin is not null)

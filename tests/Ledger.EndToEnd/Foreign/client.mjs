@@ -219,8 +219,8 @@ const checks = {
     assert.ok(stores.includes("foreign") && !stores.includes("never_made"));
     assert.deepEqual((await call("Reload", {}, metadata(), {}, operator)).changed, []);
     await call("ListHooks", {}, metadata(), {}, operator);
-    await refused(status.NOT_FOUND, call("RetryHook", { name: "none" }, metadata(), {}, operator));
-    await refused(status.NOT_FOUND, call("DropHook", { name: "none" }, metadata(), {}, operator));
+    await refused(status.NOT_FOUND, call("RetryHook", { name: "none", all: true }, metadata(), {}, operator));
+    await refused(status.NOT_FOUND, call("DropHook", { name: "none", position: 1 }, metadata(), {}, operator));
     await refused(status.UNAUTHENTICATED, call("ListStores", {}, metadata(null, null), {}, operator));
     operator.close();
   },

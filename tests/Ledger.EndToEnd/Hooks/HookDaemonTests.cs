@@ -52,6 +52,9 @@ public sealed class HookDaemonTests : IAsyncDisposable
                 hook.GetProperty("parked").GetInt32()));
             Assert.EndsWith("/in", hook.GetProperty("url").GetString(), StringComparison.Ordinal);
 
+            var nothing = await _shell.FailAsync(
+                2, ["hook", "drop", "mailer", "0", "--config", _shell.Directory["config.yaml"]]);
+            Assert.Contains("A dead letter has a position", nothing, StringComparison.Ordinal);
             _answer = "200";
             await DoAsync("hook", "retry", "mailer", "--all");
             await UntilAsync(4);

@@ -138,13 +138,19 @@ public sealed class HookHostTests
         await using var test = new HookTest();
         await test.AppendAsync("s", "1");
 
-        await test.Host.ReplaceAsync([test.Hook with { Name = "traced" }]);
+        using (new Activity("reload").Start())
+        {
+            await test.Host.ReplaceAsync([test.Hook with { Name = "traced" }]);
+        }
+
         await test.UntilAsync(() => test.Status.Delivered == 1);
 
         var header = Assert.Single(test.Requests).Headers["traceparent"];
         lock (spans)
         {
-            Assert.Contains(spans, span => span.Id == header && span.OperationName == "ledger.hooks deliver");
+            Assert.Contains(
+                spans, span => span.Id == header && span.OperationName == "ledger.hooks deliver"
+                    && span.ParentId is null);
         }
     }
 }

@@ -145,6 +145,12 @@ public sealed class BadServerTests
     [InlineData("closed")]
     [InlineData("silence")]
     [InlineData("reset as internal")]
+    [InlineData("503 without trailers")]
+    [InlineData("no trailers")]
+    [InlineData("truncated frame")]
+    [InlineData("gigantic length")]
+    [InlineData("html")]
+    [InlineData("bare status")]
     public async Task A_change_that_nobody_heard_the_end_of_may_have_been_made(string fault)
     {
         var fetched = false;
@@ -203,6 +209,10 @@ public sealed class BadServerTests
             case "trailers only":
                 await peer.HeadersAsync(
                     id, true, (":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "7"));
+                return;
+            case "bare status":
+                await peer.HeadersAsync(
+                    id, true, (":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "14"));
                 return;
             case "reset as cancelled" or "reset as refused" or "reset as calm" or "reset as internal":
                 await peer.ResetAsync(id, fault[9..] switch { "cancelled" => 8, "refused" => 7, "calm" => 11, _ => 2 });

@@ -183,6 +183,21 @@ public sealed class LedgerServiceTests(ServiceFixture fixture) : IClassFixture<S
         Assert.Equal(2, (await consumer.ReceiveAsync()).Entry.Position.GetValueOrDefault().Value);
     }
 
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(-1, false)]
+    [InlineData(7, true)]
+    public async Task Dead_letters_are_named_or_all_of_them_are_meant(long position, bool isAll)
+    {
+        var admin = new AdminService(fixture.Catalog, null, null);
+        var call = ServiceFixture.Call("hooks");
+
+        await Assert.ThrowsAsync<ArgumentException>(
+            () => admin.DropHookAsync(new() { Name = "h", Position = position, All = isAll }, call));
+        await Assert.ThrowsAsync<ArgumentException>(
+            () => admin.RetryHookAsync(new() { Name = "h", Position = position, All = isAll }, call));
+    }
+
     [Fact]
     public async Task Health_asks_the_database()
     {

@@ -6,7 +6,7 @@ namespace Ledger.Tests.Rpc;
 /// <summary>Messages of any type.</summary>
 internal static class SampleMessages
 {
-    /// <summary>A message with something in every field.</summary>
+    /// <summary>A message with something in every field but <c>all</c>, which would exclude others.</summary>
     public static IMessage Of(MessageDescriptor type, int depth = 0)
     {
         var message = type.Parser.ParseFrom([]);
@@ -33,7 +33,7 @@ internal static class SampleMessages
     {
         FieldType.String => field.Name is "id" or "before_id" or "after" ? "1" : "s",
         FieldType.Bytes => ByteString.CopyFromUtf8("\"text\""),
-        FieldType.Bool => true,
+        FieldType.Bool => field.Name != "all",
         FieldType.Int32 => 1,
         FieldType.Int64 => 1L,
         FieldType.Enum => 0,

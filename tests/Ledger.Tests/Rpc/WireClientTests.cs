@@ -1,4 +1,6 @@
 using System.Net.Security;
+using System.Text;
+using Ledger.Codecs;
 using Ledger.Objects;
 using Ledger.Rpc;
 using Ledger.Rpc.Client;
@@ -198,6 +200,24 @@ public sealed class WireClientTests(WireFixture wire) : IClassFixture<WireFixtur
         await using var next = wire.Channel.Duplex(LedgerMethods.Consume, store, default);
         var info = (await wire.Channel.UnaryAsync(LedgerMethods.ListConsumers, new(), store, default)).Consumers;
         Assert.Equal(code == RpcCode.Ok, info.Single().LeaseUntil is null);
+    }
+
+    [Fact]
+    public async Task What_a_store_takes_fits_through_the_wire_with_its_text()
+    {
+        await using var store = await RemoteStreamStore.OpenAsync(wire.Channel, "texts");
+        var large = new byte[12 << 20];
+        large.AsSpan().Fill((byte)'a');
+        var small = large.AsSpan(0, (1 << 20) - 16).ToArray();
+        "\"needle "u8.CopyTo(small);
+        small[^1] = (byte)'"';
+
+        await store.AppendAsync("s", new NewEntry(large) { SearchText = Encoding.UTF8.GetString(large) });
+        await store.AppendAsync(
+            "s", [.. Enumerable.Range(0, 12).Select(_ => new NewEntry(small) { SearchText = JsonText.Of(small) })]);
+
+        Assert.Equal(13, await store.CountAsync("s"));
+        Assert.Equal(12, await store.SearchAsync("needle").CountAsync());
     }
 
     [Fact]

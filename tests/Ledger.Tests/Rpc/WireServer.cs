@@ -1,4 +1,5 @@
 using System.Net;
+using System.Runtime.CompilerServices;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Ledger.Rpc.Client;
@@ -24,10 +25,12 @@ internal sealed class WireServer : IAsyncDisposable
 
     private readonly WebApplication _application;
     private readonly CancellationTokenSource _stopping;
+    private readonly StrongBox<int> _looks;
 
-    private WireServer(WebApplication application, GrpcEndpoints endpoints, CancellationTokenSource stopping)
+    private WireServer(
+        WebApplication application, GrpcEndpoints endpoints, CancellationTokenSource stopping, StrongBox<int> looks)
     {
-        (_application, Endpoints, _stopping) = (application, endpoints, stopping);
+        (_application, Endpoints, _stopping, _looks) = (application, endpoints, stopping, looks);
         var addresses = application.Services.GetRequiredService<IServer>().Features
             .Get<IServerAddressesFeature>()!.Addresses;
         Address = addresses.First(address => address.StartsWith("http:", StringComparison.Ordinal)
@@ -36,6 +39,9 @@ internal sealed class WireServer : IAsyncDisposable
     }
 
     public GrpcEndpoints Endpoints { get; }
+
+    /// <summary>How often the database was asked for its health, for probes.</summary>
+    public int HealthLooks => Volatile.Read(ref _looks.Value);
 
     public string Address { get; }
 
@@ -82,18 +88,20 @@ internal sealed class WireServer : IAsyncDisposable
         });
         var application = builder.Build();
         var stopping = new CancellationTokenSource();
+        var looks = new StrongBox<int>();
         var endpoints = new GrpcEndpoints(
             new LedgerService(catalog, stopping.Token), new AdminService(catalog, null, null),
             context => new(IdentityOf(context.Request.Headers["x-api-key"].ToString())),
             async token =>
             {
+                Interlocked.Increment(ref looks.Value);
                 await catalog.CheckHealthAsync(token);
                 return true;
             });
         extend?.Invoke(endpoints);
         application.MapLedgerGrpc(endpoints);
         await application.StartAsync();
-        return new WireServer(application, endpoints, stopping);
+        return new WireServer(application, endpoints, stopping, looks);
     }
 
     public async ValueTask DisposeAsync()

@@ -163,11 +163,13 @@ public sealed class WireServerTests(WireFixture wire) : IClassFixture<WireFixtur
             Assert.Equal(method.Name == "Health" ? RpcCode.Ok : RpcCode.Unauthenticated, answer.Code);
         }
 
-        using var nobody = new RpcChannel(wire.Server.Address);
+        // Without pings, which would send what nobody has flushed.
+        using var nobody = new RpcChannel(wire.Server.Address, new() { KeepAliveDelay = TimeSpan.FromDays(1) });
         var health = await nobody.UnaryAsync(HealthMethods.Check, new(), RpcCallOptions.None, default);
         Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, health.Status);
         await using var reflection = nobody.Duplex(ReflectionMethods.Info, RpcCallOptions.None, default);
-        var refused = await Assert.ThrowsAsync<RpcException>(async () => await reflection.ReadAsync());
+        var refused = await Assert.ThrowsAsync<RpcException>(
+            () => reflection.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60)));
         Assert.Equal(RpcCode.Unauthenticated, refused.Code);
     }
 
@@ -196,6 +198,25 @@ public sealed class WireServerTests(WireFixture wire) : IClassFixture<WireFixtur
         Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, first.Status);
         Assert.Equal(HealthCheckResponse.Types.ServingStatus.ServiceUnknown, unknown.Status);
         Assert.Equal(RpcCode.NotFound, refused.Code);
+    }
+
+    [Fact]
+    public async Task Whom_nobody_knows_sends_little_and_many_watches_are_one_look()
+    {
+        const int Watches = 50;
+        var begin = TimeProvider.System.GetTimestamp();
+        var before = wire.Server.HealthLooks;
+        using var over = new CancellationTokenSource();
+        var request = new HealthCheckRequest();
+        await Task.WhenAll(Enumerable.Range(0, Watches).Select(async _ => await wire.Channel
+            .StreamAsync(HealthMethods.Watch, request, RpcCallOptions.None, over.Token).FirstAsync()));
+        var looks = wire.Server.HealthLooks - before;
+        await over.CancelAsync();
+        var large = await Assert.ThrowsAsync<RpcException>(() => wire.Channel.UnaryAsync(
+            HealthMethods.Check, new() { Service = new string('s', 5_000) }, RpcCallOptions.None, default));
+
+        Assert.InRange(looks, 1, 2 + (TimeProvider.System.GetElapsedTime(begin).TotalSeconds / 5));
+        Assert.Equal(RpcCode.ResourceExhausted, large.Code);
     }
 
     [Fact]

@@ -143,6 +143,25 @@ public sealed partial class ConfigurationTests : IDisposable
     }
 
     [Fact]
+    public void A_hook_whose_authority_has_another_certificate_is_another_hook()
+    {
+        const string Text = "hooks:\n- { name: h, store: s, url: 'https://there/?t=canary', ca: ca.pem }";
+        var ca = Path.Combine(_directory, "ca.pem");
+        File.WriteAllText(ca, "one");
+        var before = Load(Text);
+        var same = Load(Text);
+        File.WriteAllText(ca, "two");
+        var after = Load(Text);
+        var clear = Assert.Throws<ConfigurationException>(
+            () => Load(Text.Replace("https", "http", StringComparison.Ordinal).Replace(
+                "ca.pem", "ca.pem, allow_private: true", StringComparison.Ordinal)));
+
+        Assert.Empty(same.ChangesFrom(before));
+        Assert.Equal(["hooks"], after.ChangesFrom(before));
+        Assert.DoesNotContain("canary", clear.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Every_problem_is_named_at_once_and_none_shows_a_secret()
     {
         var error = Assert.Throws<ConfigurationException>(() => Load(

@@ -5,6 +5,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Ledger.Rpc;
 using Ledger.Rpc.Client;
+using Ledger.Rpc.Serving;
 using Ledger.Server.Configuration;
 using Ledger.Server.Hosting;
 using Ledger.Server.Logging;
@@ -165,6 +166,25 @@ public sealed class DaemonTests : IDisposable
     }
 
     [Fact]
+    public async Task An_open_daemon_answers_to_names_of_this_machine_only()
+    {
+        await using var daemon = await StartAsync("listen: localhost:0\nhttp_listen: localhost:0\napi_key: ''");
+        using var http = new HttpClient { BaseAddress = new($"http://{daemon.AddressesOf(ListenerKind.Http)[0]}") };
+        var statuses = new List<HttpStatusCode>();
+        foreach (var host in new[] { "localhost", "127.0.0.1:1", "[::1]", "rebound.example" })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri("/v1/streams", UriKind.Relative));
+            request.Headers.Host = host;
+            request.Headers.Add("x-ledger-store", "orders");
+            using var answer = await http.SendAsync(request);
+            statuses.Add(answer.StatusCode);
+        }
+
+        Assert.Equal(
+            [HttpStatusCode.OK, HttpStatusCode.OK, HttpStatusCode.OK, HttpStatusCode.Forbidden], statuses);
+    }
+
+    [Fact]
     public async Task Metrics_are_text_of_Prometheus_and_readiness_is_the_databases()
     {
         await using var daemon = await StartAsync("listen: localhost:0\nhttp_listen: localhost:0\napi_key: k");
@@ -180,6 +200,39 @@ public sealed class DaemonTests : IDisposable
         Assert.Equal(HttpStatusCode.OK, append.StatusCode);
         Assert.Contains("ledger_streams_entries_appended", metrics, StringComparison.Ordinal);
         Assert.Equal("ready\n", ready);
+    }
+
+    [Fact]
+    public async Task A_stop_ends_what_follows_as_unavailable_and_cuts_nothing_off()
+    {
+        var daemon = await StartAsync(
+            "listen: localhost:0\nhttp_listen: ''\napi_key: k\nstop_timeout: 30s");
+        using var channel = new RpcChannel(
+            daemon.AddressesOf(ListenerKind.Grpc)[0].ToString()!, new RpcChannelOptions { ApiKey = "k" });
+        await using var consume = channel.Duplex(LedgerMethods.Consume, RpcCallOptions.OfStore("orders"), default);
+        await consume.WriteAsync(new() { Number = 1, Acquire = new() { Name = "c" } });
+        await consume.ReadAsync();
+        await using var reflection = channel.Duplex(ReflectionMethods.Info, RpcCallOptions.None, default);
+        await reflection.WriteAsync(new() { ListServices = "" });
+        await reflection.ReadAsync();
+        await using var watch = channel
+            .StreamAsync(HealthMethods.Watch, new(), RpcCallOptions.None).GetAsyncEnumerator();
+        await watch.MoveNextAsync();
+        var ends = new[]
+        {
+            Assert.ThrowsAsync<RpcException>(async () => await consume.ReadAsync()),
+            Assert.ThrowsAsync<RpcException>(async () => await reflection.ReadAsync()),
+            Assert.ThrowsAsync<RpcException>(async () => await watch.MoveNextAsync()),
+        };
+
+        await daemon.StopAsync();
+        var reload = await Assert.ThrowsAsync<ConfigurationException>(daemon.ReloadAsync);
+
+        Assert.All(await Task.WhenAll(ends), end => Assert.Equal(RpcCode.Unavailable, end.Code));
+        Assert.Contains("is stopping", reload.Message, StringComparison.Ordinal);
+        _log.Dispose();
+        Assert.DoesNotContain(
+            "cut off", await File.ReadAllTextAsync(Path.Combine(_directory, "log")), StringComparison.Ordinal);
     }
 
     private static RSA NewKey() => RSA.Create(2048);

@@ -1,5 +1,8 @@
 using System.Net;
+using System.Text;
 using System.Text.Json;
+using Ledger.Server.Gateway;
+using Microsoft.AspNetCore.Http;
 using Xunit;
 
 namespace Ledger.Tests.Server;
@@ -172,4 +175,37 @@ public sealed class GatewayTests(DaemonFixture daemon) : IClassFixture<DaemonFix
 
     private static string WithoutTimes(JsonElement entry) => entry.GetRawText().Replace(
         entry.GetProperty("createdAt").GetString()!, "T", StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("+/8=")]
+    [InlineData("+/8")]
+    [InlineData("-_8=")]
+    [InlineData("-_8")]
+    public async Task Bytes_are_taken_in_every_form_that_the_mapping_has(string payload)
+    {
+        var target = $"/v1/streams/bytes{payload.Length}{(payload[0] == '-' ? 'u' : 's')}/entries";
+        var append = await daemon.SendAsync("POST", target, $$"""{"entries":[{"payload":"{{payload}}"}]}""");
+        var read = await daemon.SendAsync("GET", target + "?options.desc=T");
+
+        Assert.Equal((200, 200), (append.Status, read.Status));
+        Assert.Equal("+/8=", read.Body.GetProperty("entries")[0].GetProperty("payload").GetString());
+    }
+
+    [Fact]
+    public async Task A_quiet_subscription_has_comments_in_it()
+    {
+        using var body = new MemoryStream();
+        var context = new DefaultHttpContext { Response = { Body = body } };
+        var next = new TaskCompletionSource<bool>();
+        var waiting = HttpGateway.WaitAsync(context, next.Task, TimeSpan.FromMilliseconds(1));
+        while (body.Length < 12)
+        {
+            await Task.Yield();
+        }
+
+        next.SetResult(true);
+
+        Assert.True(await waiting);
+        Assert.StartsWith(":\n\n:\n\n", Encoding.UTF8.GetString(body.ToArray()), StringComparison.Ordinal);
+    }
 }
