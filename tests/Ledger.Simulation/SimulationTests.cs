@@ -12,9 +12,9 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [Fact]
     public void Every_seed_keeps_every_promise()
     {
-        var seeds = IsNightly ? "20000" : "500";
+        var (seeds, operations) = IsNightly ? ("20000", "2000") : ("500", "1000");
 
-        var (exitCode, text) = Simulate("--seeds", seeds, "--ops", "2000");
+        var (exitCode, text) = Simulate("--seeds", seeds, "--ops", operations);
 
         output.WriteLine(text);
         Assert.True(exitCode == 0, text);
