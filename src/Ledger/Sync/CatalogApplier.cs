@@ -51,7 +51,12 @@ internal sealed class CatalogApplier(SyncContext context)
             return;
         }
 
-        var next = run.MaxBy(entry => entry.Incarnation)!;
+        if (run.MaxBy(entry => entry.Incarnation) is not { } next)
+        {
+            // What was put aside, the cloud does not give again.
+            return;
+        }
+
         var (incarnation, _, _) = await context.ReadLifeAsync(id, cancellationToken);
         if (next.Incarnation > incarnation)
         {
