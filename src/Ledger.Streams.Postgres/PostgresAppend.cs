@@ -219,6 +219,7 @@ internal sealed class PostgresAppend(NpgsqlConnection connection, PostgresTable 
             await reader.NextResultAsync(cancellationToken);
             await reader.ReadAsync(cancellationToken);
             _isSomethingWaiting = reader.GetBoolean(0);
+            table.HasFullText = reader.GetBoolean(1);
         }
 
         return held;
@@ -294,7 +295,7 @@ internal sealed class PostgresAppend(NpgsqlConnection connection, PostgresTable 
             Texts(Column(entry => RelationalText.Of(entry.Metadata))),
             Texts(Column(entry => RelationalText.Of(entry.Tags))),
             Texts(Column(entry => PostgresText.Clean(entry.SearchText?.ToUpperInvariant()))),
-            Texts(Column(entry => table.HasFullText ? PostgresText.Words(PostgresText.Clean(entry.SearchText)) : null)),
+            Texts(Column(Words)),
             new NpgsqlParameter<long?[]>
             {
                 TypedValue = Column(entry => entry.CreatedAt?.ToUnixTimeMilliseconds()),
@@ -304,6 +305,10 @@ internal sealed class PostgresAppend(NpgsqlConnection connection, PostgresTable 
             Text(Sender),
         ];
     }
+
+    // Text without a single word has words all the same, none: what has NULL was not looked at.
+    private string? Words(NewEntry entry) => table.HasFullText && entry.SearchText is { } text
+        ? PostgresText.Words(PostgresText.Clean(text)) ?? "" : null;
 
     private static NpgsqlBatchCommand Add(NpgsqlBatch batch, string sql, params NpgsqlParameter[] parameters)
     {

@@ -15,6 +15,9 @@ internal sealed class PostgresConnections : IAsyncDisposable
     private readonly NpgsqlDataSource _source;
     private readonly bool _isOwn;
 
+    /// <summary>What a connection reads at once; a page is dozens of the 8 KiB that the driver takes by itself.</summary>
+    private const int ReadBufferSizeBytes = 64 << 10;
+
     /// <summary>Prepares connections; none is opened.</summary>
     /// <exception cref="ArgumentException">Not one of the two is given, or the connection string is none.</exception>
     public PostgresConnections(PostgresStreamStoreOptions options)
@@ -78,7 +81,7 @@ internal sealed class PostgresConnections : IAsyncDisposable
         Default("Max Auto Prepare", PreparedMax);
         Default("Auto Prepare Min Usages", 2);
         Default("Timeout", 5);
-
+        Default("Read Buffer Size", ReadBufferSizeBytes);
         Default("TCP Keepalive", true);
         if (parts.Host?.Contains('/', StringComparison.Ordinal) == false)
         {

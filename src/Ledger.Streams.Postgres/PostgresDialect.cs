@@ -12,6 +12,8 @@ internal sealed class PostgresDialect(string schema) : RelationalDialect
 
     public override string ForUpdate => " FOR UPDATE";
 
+    public override bool MarksRenames => true;
+
     public override string Json(string parameter) => $"CAST({parameter} AS jsonb)";
 
     public override string HasTag(string parameter) => $"jsonb_exists(e.tags, {parameter})";

@@ -12,13 +12,14 @@ namespace Ledger.Streams.Postgres;
 /// <param name="runtime">Where identities come from.</param>
 internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string where, LedgerRuntime runtime)
 {
-    /// <summary>The version of the shared tables, and of a store's own.</summary>
+    /// <summary>The version of the shared tables.</summary>
+    public const int SharedVersionNow = 2;
+
+    /// <summary>The version of a store's own.</summary>
     public const int VersionNow = 1;
 
     /// <summary>Held while tables are made, so that two processes do not make them at once.</summary>
     private const long LockKey = 0x4C_65_64_67_65_72_01;
-
-    private const int WordsPage = 1_000;
 
     private readonly string _schema = RelationalDialect.Quote(options.Schema) + ".";
 
@@ -42,7 +43,7 @@ internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string 
         var isCarefree = settings.Commit == "off";
         if (await FindAsync(session, isCarefree, cancellationToken) is not { } found)
         {
-            if (!options.CreateIfMissing)
+            if (!options.CreateIfMissing && !await IsThereAsync(session, cancellationToken))
             {
                 throw new StoreUnavailableException(
                     StoreUnavailableReason.Missing, $"{where} has no store '{options.Store}'.");
@@ -63,7 +64,7 @@ internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string 
             Invariant.Check(found is not null);
         }
 
-        if (options.FullText && !found.HasFullText)
+        if (options.FullText && !(found.HasFullText && await ExistsAsync(session, found.Unindexed, cancellationToken)))
         {
             await IndexWordsAsync(session, found);
             found = await FindAsync(session, isCarefree, CancellationToken.None);
@@ -76,7 +77,7 @@ internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string 
     private async ValueTask<PostgresTable?> FindAsync(
         RelationalSession session, bool isCarefree, CancellationToken cancellationToken)
     {
-        if (await SharedVersionAsync(session, cancellationToken) != VersionNow)
+        if (await SharedVersionAsync(session, cancellationToken) != SharedVersionNow)
         {
             return null;
         }
@@ -86,7 +87,7 @@ internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string 
             row => (Number: row.GetInt32(0), Name: row.GetString(1), Uuid: row.GetString(2),
                 Version: row.GetInt32(3), Text: row.GetBoolean(4)),
             cancellationToken);
-        CheckVersion($"Store '{options.Store}' in {where}", store.Version);
+        CheckVersion($"Store '{options.Store}' in {where}", store.Version, VersionNow);
         return store.Version == VersionNow
             ? new PostgresTable(
                 new PostgresDialect(options.Schema), store.Number, store.Name, store.Uuid, store.Text, isCarefree)
@@ -96,21 +97,28 @@ internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string 
     private async ValueTask<int> SharedVersionAsync(RelationalSession session, CancellationToken cancellationToken)
     {
         // The shared tables have a row of their own, number 0. Looked up as rows are: names are cached by the server.
-        var isThere = await session.FindAsync(
-            "SELECT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace " +
-            "WHERE n.nspname = @p0 AND c.relname = 'ledger_stores')",
-            [options.Schema], row => row.GetBoolean(0), cancellationToken);
-        var version = !isThere ? 0 : await session.FindAsync(
+        var version = !await ExistsAsync(session, "ledger_stores", cancellationToken) ? 0 : await session.FindAsync(
             $"SELECT version FROM {_schema}ledger_stores WHERE number = 0", [], row => row.GetInt32(0),
             cancellationToken);
-        CheckVersion(where, version);
+        CheckVersion(where, version, SharedVersionNow);
         return version;
     }
+
+    private ValueTask<bool> ExistsAsync(
+        RelationalSession session, string relation, CancellationToken cancellationToken) =>
+        session.FindAsync(
+            "SELECT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace " +
+            "WHERE n.nspname = @p0 AND c.relname = @p1)",
+            [options.Schema, relation], row => row.GetBoolean(0), cancellationToken);
+
+    private async ValueTask<bool> IsThereAsync(RelationalSession session, CancellationToken cancellationToken) =>
+        await SharedVersionAsync(session, cancellationToken) > 0
+        && await session.FindAsync(FindStore, [Key(options.Store)], _ => true, cancellationToken);
 
     private async ValueTask UpgradeSharedAsync(RelationalSession session)
     {
         var version = await SharedVersionAsync(session, CancellationToken.None);
-        if (version == VersionNow)
+        if (version == SharedVersionNow)
         {
             return;
         }
@@ -131,6 +139,10 @@ internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string 
               store integer NOT NULL, name text COLLATE "C" NOT NULL, state text NOT NULL, PRIMARY KEY (store, name))
               WITH (fillfactor = 50);
             """,
+            $"""
+            CREATE TABLE {_schema}ledger_renames (store integer PRIMARY KEY, mark bigint NOT NULL)
+              WITH (fillfactor = 50);
+            """,
         ];
         foreach (var step in steps[version..])
         {
@@ -140,7 +152,7 @@ internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string 
         await session.ExecuteAsync(
             $"INSERT INTO {_schema}ledger_stores VALUES (0, '', '', @p0, @p1, false, 0) " +
             "ON CONFLICT (number) DO UPDATE SET version = excluded.version",
-            [NewUuid(), VersionNow], CancellationToken.None);
+            [NewUuid(), SharedVersionNow], CancellationToken.None);
     }
 
     private async ValueTask CreateStoreAsync(RelationalSession session)
@@ -193,48 +205,23 @@ internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string 
         }
     }
 
-    // Writers go on meanwhile: pages of rows, an index that blocks nobody, and only then the mark that it is there.
-    // Stores that were opened before write no words until they are opened again.
+    // Writers go on meanwhile: pages of rows, indexes that block nobody, and only then the mark that they are there.
+    // Who has not seen the mark goes on to write no words: the first search afterwards finds those entries by the
+    // second index and makes up for it.
     private static async ValueTask IndexWordsAsync(RelationalSession session, PostgresTable table)
     {
-        await FillWordsAsync(session, table);
-        await session.ExecuteAsync(
-            $"CREATE INDEX CONCURRENTLY IF NOT EXISTS ledger_{table.Number}_words ON {table.Entries} USING gin (words)",
-            CancellationToken.None);
+        await PostgresWords.FillAsync(session, table, CancellationToken.None);
+        await session.ExecuteAsync(table.IndexWords, CancellationToken.None);
+        await session.ExecuteAsync(table.IndexUnindexed, CancellationToken.None);
         await session.ExecuteAsync(
             $"UPDATE {table.Stores} SET full_text = true WHERE number = {table.Number}", CancellationToken.None);
-        await FillWordsAsync(session, table);
     }
 
-    private static async ValueTask FillWordsAsync(RelationalSession session, PostgresTable table)
+    private static void CheckVersion(string what, int version, int known)
     {
-        var after = 0L;
-        while (true)
+        if (version > known)
         {
-            var rows = await session.ListAsync(
-                $"SELECT id, search FROM {table.Entries} WHERE id > @p0 AND search IS NOT NULL AND words IS NULL " +
-                $"ORDER BY id LIMIT {WordsPage}",
-                [after], row => (Id: row.GetInt64(0), Search: row.GetString(1)), CancellationToken.None);
-            foreach (var row in rows)
-            {
-                await session.ExecuteAsync(
-                    $"UPDATE {table.Entries} SET words = array_to_tsvector(string_to_array(@p1, ' ')) WHERE id = @p0",
-                    [row.Id, PostgresText.Words(row.Search) ?? ""], CancellationToken.None);
-                after = row.Id;
-            }
-
-            if (rows.Count < WordsPage)
-            {
-                return;
-            }
-        }
-    }
-
-    private static void CheckVersion(string what, int version)
-    {
-        if (version > VersionNow)
-        {
-            throw new FormatTooNewException(what, version, VersionNow);
+            throw new FormatTooNewException(what, version, known);
         }
     }
 

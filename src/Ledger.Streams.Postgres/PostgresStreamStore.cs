@@ -25,6 +25,7 @@ public sealed class PostgresStreamStore : RelationalStreamStore
     private readonly Lock _gate = new();
     private readonly AsyncSignal _ended = new();
     private PostgresTable? _table;
+    private PostgresPages? _pages;
     private PostgresWriter? _writer;
     private int _underWay;
 
@@ -56,6 +57,15 @@ public sealed class PostgresStreamStore : RelationalStreamStore
         {
             Invariant.Check(_table is not null);
             return _table;
+        }
+    }
+
+    private PostgresPages Pages
+    {
+        get
+        {
+            Invariant.Check(_pages is not null);
+            return _pages;
         }
     }
 
@@ -165,6 +175,7 @@ public sealed class PostgresStreamStore : RelationalStreamStore
             return true;
         });
         Table = Own.Shared;
+        _pages = new PostgresPages(_connections, Own);
         _writer = new PostgresWriter(_connections, Own, _sender, _options.WriteTimeout, Runtime);
     }
 
@@ -207,20 +218,23 @@ public sealed class PostgresStreamStore : RelationalStreamStore
     private protected override async ValueTask<EntryPage> ReadPageCoreAsync(
         PageQuery query, CancellationToken cancellationToken)
     {
-        if (!query.ByPosition || query.Through is not null || Own.Shared.Page(query) is not { } page)
+        ValueTask<(bool IsWaiting, EntryPage Page)> ReadAsync() =>
+            GuardAsync(() => Writer.RepeatAsync(token => Pages.ReadAsync(query, token), cancellationToken));
+        var (isWaiting, page) = await ReadAsync();
+        if (isWaiting && query.IsFullText)
         {
-            return await base.ReadPageCoreAsync(query, cancellationToken);
+            await IndexWordsAsync(cancellationToken);
+        }
+        else if (isWaiting && page.IsLast && query is { ByPosition: true, Through: null })
+        {
+            await StampAsync(cancellationToken);
+        }
+        else
+        {
+            return page;
         }
 
-        var (isWaiting, read) = await GuardAsync(() => Writer.RepeatAsync(
-            token => ReadWithWaitingAsync(page.Sql, page.Values, query.Limit, token), cancellationToken));
-        if (!isWaiting || !read.IsLast)
-        {
-            return read;
-        }
-
-        await StampAsync(cancellationToken);
-        return await base.ReadPageCoreAsync(query, cancellationToken);
+        return (await ReadAsync()).Page;
     }
 
     private protected override async ValueTask<EntryId> GetEndCoreAsync(
@@ -252,34 +266,14 @@ public sealed class PostgresStreamStore : RelationalStreamStore
         return await base.GetEndCoreAsync(stream, byPosition, cancellationToken);
     }
 
-    /// <summary>Looks whether something waits for its position, and then reads a page, in one round trip.</summary>
-    /// <remarks>
-    /// In this order: what somebody else gives a position in between would be neither in the page nor waiting any more,
-    /// and nobody would look again.
-    /// </remarks>
-    private async ValueTask<(bool IsWaiting, EntryPage Page)> ReadWithWaitingAsync(
-        string sql, List<object?> values, int limit, CancellationToken cancellationToken)
-    {
-        await using var connection = await _connections.OpenAsync(cancellationToken);
-        await using var batch = new NpgsqlBatch(connection);
-        batch.BatchCommands.Add(new NpgsqlBatchCommand(Own.HasWaiting));
-
-        // Made of our own names and of parameters; nothing that a caller gave is part of it.
-#pragma warning disable CA2100
-        var page = new NpgsqlBatchCommand(sql);
-#pragma warning restore CA2100
-        for (var index = 0; index < values.Count; index++)
+    /// <summary>Gives words to what was written by those who did not know that they are indexed.</summary>
+    private ValueTask<bool> IndexWordsAsync(CancellationToken cancellationToken) => ReadCoreAsync(
+        async session =>
         {
-            page.Parameters.Add(new NpgsqlParameter($"p{index}", values[index]));
-        }
-
-        batch.BatchCommands.Add(page);
-        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
-        await reader.ReadAsync(cancellationToken);
-        var isWaiting = reader.GetBoolean(0);
-        await reader.NextResultAsync(cancellationToken);
-        return (isWaiting, await RelationalTable.ReadPageAsync(reader, limit, cancellationToken));
-    }
+            await PostgresWords.FillAsync(session, Own, cancellationToken);
+            return true;
+        },
+        cancellationToken);
 
     /// <summary>Gives positions to what waits for them.</summary>
     private async ValueTask StampAsync(CancellationToken cancellationToken)

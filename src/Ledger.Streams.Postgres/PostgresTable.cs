@@ -25,6 +25,10 @@ internal sealed class PostgresTable
         "u(stream, payload, order_key, dedup_key, source_id, schema_version, metadata, tags, search, words, " +
         "created_ms, place)";
 
+    private readonly string _pageColumns;
+    private readonly string _pageColumnsWithNames;
+    private bool _hasFullText;
+
     /// <summary>Prepares the statements of a store.</summary>
     /// <param name="dialect">The schema's ways.</param>
     /// <param name="number">The store's number.</param>
@@ -84,7 +88,23 @@ internal sealed class PostgresTable
             $"FROM {Stores} WHERE number = {number}";
         FindLastId = $"SELECT COALESCE(max(id), 0) FROM {Entries}";
         HasWaiting = $"SELECT EXISTS (SELECT 1 FROM {Entries} WHERE position IS NULL)";
-        HasWaitingThenTimeout = $"{HasWaiting}, set_config('lock_timeout', $1, true), {PlanOnce}";
+        HasWaitingThenTimeout = $"{HasWaiting}, (SELECT full_text FROM {Stores} WHERE number = {number}), " +
+            $"set_config('lock_timeout', $1, true), {PlanOnce}";
+        const string IsUnindexed = "search IS NOT NULL AND words IS NULL";
+        HasUnindexed = $"SELECT EXISTS (SELECT 1 FROM {Entries} WHERE {IsUnindexed})";
+        FindUnindexed = $"SELECT id, search FROM {Entries} WHERE {IsUnindexed} AND id > @p0 ORDER BY id LIMIT @p1";
+        SetWords = $"UPDATE {Entries} SET words = array_to_tsvector(string_to_array(@p1, ' ')) WHERE id = " +
+            $"(SELECT id FROM {Entries} WHERE id = @p0 AND words IS NULL FOR UPDATE SKIP LOCKED)";
+        IndexWords = $"CREATE INDEX CONCURRENTLY IF NOT EXISTS ledger_{number}_words ON {Entries} USING gin (words)";
+        Unindexed = $"ledger_{number}_unindexed";
+        IndexUnindexed = $"CREATE INDEX CONCURRENTLY IF NOT EXISTS {Unindexed} ON {Entries} (id) " +
+            $"WHERE {IsUnindexed}";
+
+        var renames = $"COALESCE((SELECT mark FROM {dialect.Schema}ledger_renames WHERE store = {number}), 0)";
+        FindNames = $"SELECT key, name, (SELECT {renames}) FROM {streams} WHERE key = ANY ($1)";
+        Mark = $"(SELECT 2 * {renames} + EXISTS (SELECT 1 FROM {Entries} WHERE position IS NULL)::integer)";
+        _pageColumns = $"{Shared.Columns("e.stream")}, {Mark}";
+        _pageColumnsWithNames = $"{Shared.Columns(Shared.NameOf)}, {Mark}";
 
         // What another transaction is changing cannot be stamped, nor can what comes after it in its stream.
         Stamp =
@@ -106,8 +126,12 @@ internal sealed class PostgresTable
     /// <summary>The store's number.</summary>
     public int Number => Shared.Number;
 
-    /// <summary>Whether words are indexed.</summary>
-    public bool HasFullText { get; }
+    /// <summary>Whether words are indexed; another process may begin with it while the store is open.</summary>
+    public bool HasFullText
+    {
+        get => Volatile.Read(ref _hasFullText);
+        set => Volatile.Write(ref _hasFullText, value);
+    }
 
     /// <summary>What is notified of commits; no other store has it.</summary>
     public string Channel { get; }
@@ -147,12 +171,50 @@ internal sealed class PostgresTable
 
     public string FindEnd { get; }
 
+    /// <summary>Names of streams by their keys, each with the mark of renames.</summary>
+    public string FindNames { get; }
+
+    /// <summary>
+    /// In a statement on entries: twice the mark of renames, and one more when entries wait for their positions. The
+    /// server asks once for the whole statement.
+    /// </summary>
+    public string Mark { get; }
+
     public string FindLastId { get; }
 
     public string HasWaiting { get; }
 
-    /// <summary>As <see cref="HasWaiting"/>, and how long to wait for locks from then on.</summary>
+    /// <summary>
+    /// As <see cref="HasWaiting"/>, and whether words are indexed; says how long to wait for locks from then on.
+    /// </summary>
     public string HasWaitingThenTimeout { get; }
 
     public string Stamp { get; }
+
+    /// <summary>Whether there are entries with text without words: written without knowing of the index.</summary>
+    public string HasUnindexed { get; }
+
+    /// <summary>A page of entries with text without words.</summary>
+    public string FindUnindexed { get; }
+
+    /// <summary>Gives an entry its words, unless somebody is just changing it.</summary>
+    public string SetWords { get; }
+
+    public string IndexWords { get; }
+
+    /// <summary>The index of entries with text without words.</summary>
+    public string Unindexed { get; }
+
+    public string IndexUnindexed { get; }
+
+    /// <summary>
+    /// One page of a read, with parameters $1, $2, …; null when nothing can match. A page of all streams has
+    /// <see cref="Mark"/> behind the columns of an entry.
+    /// </summary>
+    /// <param name="query">What is asked for.</param>
+    /// <param name="hasNames">Whether the rows of all streams have the streams' names, or else their keys.</param>
+    public (string Sql, List<object?> Values)? Page(PageQuery query, bool hasNames) => Shared.Page(
+        query,
+        query.Stream is not null ? null : hasNames ? _pageColumnsWithNames : _pageColumns,
+        isNumbered: true);
 }

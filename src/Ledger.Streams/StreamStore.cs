@@ -9,8 +9,8 @@ namespace Ledger.Streams;
 /// <remarks>A store adds its inner part, which is called with checked arguments, entered and open.</remarks>
 public abstract class StreamStore : IStreamStore
 {
-    /// <summary>Entries of one page of a read; the knee of cost per entry, and 8 GiB at the very most.</summary>
-    internal const int PageEntriesMax = 500;
+    /// <summary>Entries of one page of a read; beyond it an entry costs no less.</summary>
+    internal const int PageEntriesMax = 1_000;
 
     /// <summary>Bytes of a page, beyond which it has no further entry: its memory is this and one entry.</summary>
     internal const int PageBytesMax = 4 << 20;
@@ -391,10 +391,11 @@ public abstract class StreamStore : IStreamStore
         [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var left = limit ?? int.MaxValue;
+        var pageMax = PageEntriesMax;
         while (left > 0)
         {
             var (entries, isEnd) = await ReadPageAsync(
-                operation, query with { Limit = Math.Min(left, PageEntriesMax) }, cancellationToken);
+                operation, query with { Limit = Math.Min(left, pageMax) }, cancellationToken);
             var isLast = isEnd || entries.Count == left;
             if (!isLast && !query.Descending && query.Through is null)
             {
@@ -416,6 +417,8 @@ public abstract class StreamStore : IStreamStore
                 yield break;
             }
 
+            // Where entries are large, a database need not send what is left behind by the bound of bytes.
+            pageMax = Math.Min(2 * entries.Count, PageEntriesMax);
             left -= entries.Count;
             var last = query.ByPosition ? EntryId.Of(PositionOf(entries[^1]).Value) : entries[^1].Id;
             query = query.Descending ? query with { Before = last } : query with { After = last };

@@ -3,6 +3,9 @@ namespace Ledger.Streams.Relational;
 /// <summary>Where the databases differ.</summary>
 internal abstract class RelationalDialect
 {
+    /// <summary>Marks of renames are numbers from 0 to this; twice a mark and one more is a signed 64-bit number.</summary>
+    public const ulong RenameMarkMax = (1UL << 62) - 1;
+
     /// <summary>The expression of an entry's position.</summary>
     public abstract string Position { get; }
 
@@ -18,6 +21,11 @@ internal abstract class RelationalDialect
     /// what the store's row says, whichever is more.
     /// </summary>
     public virtual bool CountsLate => false;
+
+    /// <summary>
+    /// Whether each rename of a stream leaves a new mark in <c>ledger_renames</c>, for those who remember names.
+    /// </summary>
+    public virtual bool MarksRenames => false;
 
     /// <summary>A parameter of JSON text, as the columns of tags, metadata and annotations take it.</summary>
     public virtual string Json(string parameter) => parameter;

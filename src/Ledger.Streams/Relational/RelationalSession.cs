@@ -40,10 +40,10 @@ internal sealed class RelationalSession(
 
     /// <summary>The entries of a page; see <see cref="RelationalTable.ReadPageAsync"/>.</summary>
     public async ValueTask<EntryPage> ReadPageAsync(
-        string sql, IReadOnlyList<object?> values, int limit, CancellationToken cancellationToken)
+        string sql, IReadOnlyList<object?> values, PageQuery query, CancellationToken cancellationToken)
     {
         await using var reader = await Command(sql, values).ExecuteReaderAsync(cancellationToken);
-        return await RelationalTable.ReadPageAsync(reader, limit, cancellationToken);
+        return await RelationalTable.ReadPageAsync(reader, query, cancellationToken);
     }
 
     /// <summary>All rows.</summary>

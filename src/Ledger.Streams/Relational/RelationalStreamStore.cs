@@ -159,7 +159,7 @@ public abstract class RelationalStreamStore : StreamStore
         }
 
         return ReadCoreAsync(
-            session => session.ReadPageAsync(page.Sql, page.Values, query.Limit, cancellationToken),
+            session => session.ReadPageAsync(page.Sql, page.Values, query, cancellationToken),
             cancellationToken);
     }
 
@@ -270,9 +270,21 @@ public abstract class RelationalStreamStore : StreamStore
                 }
 
                 var key = await KeyOfAsync(session, stream);
-                return key == 0
-                    ? throw new StreamNotFoundException(Name, stream)
-                    : await session.ExecuteAsync(Table.RenameStream, [key, newName], CancellationToken.None);
+                if (key == 0)
+                {
+                    throw new StreamNotFoundException(Name, stream);
+                }
+
+                var renamed = await session.ExecuteAsync(
+                    Table.RenameStream, [key, newName], CancellationToken.None);
+                if (newName != stream && Table.MarkRename is { } marking)
+                {
+                    // Random, so that no state that was rolled back, or restored from a copy, has the same mark.
+                    var mark = (long)(Runtime.NextUInt64() & RelationalDialect.RenameMarkMax);
+                    await session.ExecuteAsync(marking, [mark], CancellationToken.None);
+                }
+
+                return renamed;
             },
             isHeard: false,
             cancellationToken);

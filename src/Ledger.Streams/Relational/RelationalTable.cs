@@ -10,10 +10,16 @@ internal sealed class RelationalTable
     public static readonly string[] NullableColumns =
         ["order_key", "dedup_key", "source_id", "metadata", "tags", "search"];
 
+    /// <summary>Where a row of an entry has its stream.</summary>
+    public const int StreamColumn = 2;
+
+    private const int PositionColumn = 1;
+
     private readonly RelationalDialect _dialect;
     private readonly bool _keepsWords;
     private readonly string _streams;
     private readonly string _columns;
+    private readonly string _columnsWithName;
     private readonly string?[] _inserts = new string?[1 << NullableColumns.Length];
 
     /// <summary>Prepares the statements of a store.</summary>
@@ -29,10 +35,8 @@ internal sealed class RelationalTable
         _streams = dialect.Schema + "ledger_streams";
         Stores = dialect.Schema + "ledger_stores";
         Consumers = dialect.Schema + "ledger_consumers";
-        _columns = $"e.id, {dialect.Position}, (SELECT s.name FROM {_streams} s WHERE s.key = e.stream), e.payload, " +
-            "e.order_key, e.dedup_key, e.source_id, e.schema_version, e.metadata, e.tags, e.annotations, " +
-            "e.created_ms, e.updated_ms";
-        KeyOf = $"(SELECT s.key FROM {_streams} s WHERE s.store = {number} AND s.name = @p0)";
+        _columns = Columns("e.stream");
+        _columnsWithName = Columns(NameOf);
         var (end, count, uncounted, last) = ("s.end_id", "s.count", "", "last_position");
         if (dialect.CountsLate)
         {
@@ -50,17 +54,21 @@ internal sealed class RelationalTable
             "RETURNING key";
         UpdateStream = $"UPDATE {_streams} SET end_id = @p1, count = count + @p2{uncounted} WHERE key = @p0";
         RenameStream = $"UPDATE {_streams} SET name = @p1 WHERE key = @p0";
+        MarkRename = dialect.MarksRenames
+            ? $"INSERT INTO {dialect.Schema}ledger_renames (store, mark) VALUES ({number}, @p0) " +
+            "ON CONFLICT (store) DO UPDATE SET mark = excluded.mark"
+            : null;
         FindDuplicate = $"SELECT e.id FROM {Entries} e WHERE e.stream = @p0 AND e.dedup_key = @p1";
-        FindEntry = $"SELECT {_columns} FROM {Entries} e WHERE e.id = @p0";
-        FindSource = $"SELECT {_columns} FROM {Entries} e WHERE e.stream = {KeyOf} AND e.source_id = @p1 " +
+        FindEntry = $"SELECT {_columnsWithName} FROM {Entries} e WHERE e.id = @p0";
+        FindSource = $"SELECT {_columnsWithName} FROM {Entries} e WHERE e.stream = {KeyOf("@p0")} AND e.source_id = @p1 " +
             "ORDER BY e.id LIMIT 1";
         InsertWords = $"INSERT INTO ledger_{number}_text (rowid, search) VALUES (@p0, @p1)";
         DeleteWords = $"INSERT INTO ledger_{number}_text (ledger_{number}_text, rowid, search) " +
             $"SELECT 'delete', e.id, e.search FROM {Entries} e WHERE e.stream = @p0 AND e.id <= @p1 " +
             "AND e.search IS NOT NULL";
         SetTags = $"UPDATE {Entries} SET tags = {dialect.Json("@p2")}, updated_ms = @p3 " +
-            $"WHERE id = @p1 AND stream = {KeyOf}";
-        FindAnnotations = $"SELECT e.annotations FROM {Entries} e WHERE e.id = @p1 AND e.stream = {KeyOf}" +
+            $"WHERE id = @p1 AND stream = {KeyOf("@p0")}";
+        FindAnnotations = $"SELECT e.annotations FROM {Entries} e WHERE e.id = @p1 AND e.stream = {KeyOf("@p0")}" +
             dialect.ForUpdate;
         SetAnnotations = $"UPDATE {Entries} SET annotations = {dialect.Json("@p1")}, updated_ms = @p2 WHERE id = @p0";
         HasEntries = dialect.CountsLate
@@ -81,6 +89,9 @@ internal sealed class RelationalTable
     /// <summary>The store's number.</summary>
     public int Number { get; }
 
+    /// <summary>The name of an entry's stream, in a statement on entries.</summary>
+    public string NameOf => $"(SELECT s.name FROM {_streams} s WHERE s.key = e.stream)";
+
     /// <inheritdoc cref="RelationalDialect.CountsLate"/>
     public bool CountsLate => _dialect.CountsLate;
 
@@ -91,8 +102,6 @@ internal sealed class RelationalTable
 
     public string Consumers { get; }
 
-    public string KeyOf { get; }
-
     public string FindStream { get; }
 
     public string LockStream { get; }
@@ -102,6 +111,9 @@ internal sealed class RelationalTable
     public string UpdateStream { get; }
 
     public string RenameStream { get; }
+
+    /// <summary>Notes that a stream has another name, by a number never used before; null where nobody asks.</summary>
+    public string? MarkRename { get; }
 
     public string FindDuplicate { get; }
 
@@ -154,22 +166,32 @@ internal sealed class RelationalTable
     /// <remarks>Asked in each transaction: another process may have begun with it since the store was opened.</remarks>
     public bool HasWords(DbDataReader row) => _keepsWords && row.GetInt64(1) != 0;
 
+    /// <summary>The columns of an entry, as <see cref="Read(DbDataReader, string)"/> wants them.</summary>
+    /// <param name="stream">What stands in the place of the stream.</param>
+    public string Columns(string stream) =>
+        $"e.id, {_dialect.Position}, {stream}, e.payload, e.order_key, e.dedup_key, e.source_id, e.schema_version, " +
+        "e.metadata, e.tags, e.annotations, e.created_ms, e.updated_ms";
+
     /// <summary>One page of a read; null when nothing can match.</summary>
-    public (string Sql, List<object?> Values)? Page(PageQuery query)
+    /// <remarks>The rows of a page of one stream have its key in place of its name, which is known.</remarks>
+    /// <param name="query">What is asked for.</param>
+    /// <param name="columns">What else than the columns of an entry is selected; null for those.</param>
+    /// <param name="isNumbered">Whether parameters are $1, $2, … and not @p0, @p1, …</param>
+    public (string Sql, List<object?> Values)? Page(PageQuery query, string? columns = null, bool isNumbered = false)
     {
         var values = new List<object?>();
         string Add(object? value)
         {
             values.Add(value);
-            return $"@p{values.Count - 1}";
+            return isNumbered ? $"${values.Count}" : $"@p{values.Count - 1}";
         }
 
         var order = query.ByPosition ? _dialect.Position : "e.id";
-        var sql = new StringBuilder($"SELECT {_columns} FROM {Entries} e WHERE ");
+        columns ??= query.Stream is null ? _columnsWithName : _columns;
+        var sql = new StringBuilder($"SELECT {columns} FROM {Entries} e WHERE ");
         if (query.Stream is { } stream)
         {
-            Add(stream);
-            sql.Append("e.stream = ").Append(KeyOf).Append(" AND ");
+            sql.Append("e.stream = ").Append(KeyOf(Add(stream))).Append(" AND ");
         }
 
         if (!query.After.TryGetInt64(out var after) || query.Search is { } words && query.IsFullText
@@ -201,23 +223,33 @@ internal sealed class RelationalTable
             sql.Append(" AND ").Append(condition);
         }
 
-        sql.Append(" ORDER BY ").Append(order).Append(query.Descending ? " DESC" : "").Append(" LIMIT ");
-        sql.Append(Add(query.Limit));
+        var ordered = $" ORDER BY {order}{(query.Descending ? " DESC" : "")} LIMIT ";
+        if (!isNumbered)
+        {
+            return (sql.Append(ordered).Append(Add(query.Limit)).ToString(), values);
+        }
+
+        // A database that cannot know how many rows are wanted takes every page for a long one, and plans each anew
+        // because it knows better then: so the largest page is said, and then how many of it. The second order is that
+        // of the first, which needs no sorting, by the same column's number.
+        var column = query.ByPosition ? PositionColumn + 1 : 1;
+        sql.Append(ordered).Append(StreamStore.PageEntriesMax).Insert(0, "SELECT p.* FROM (").Append(") p ORDER BY ");
+        sql.Append(column).Append(query.Descending ? " DESC" : "").Append(" LIMIT ").Append(Add(query.Limit));
         return (sql.ToString(), values);
     }
 
     /// <summary>The entries of a page's rows, up to its bytes.</summary>
     /// <param name="rows">The rows; whoever gives them closes them.</param>
-    /// <param name="limit">How many were asked for.</param>
+    /// <param name="query">What was asked for.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     public static async ValueTask<EntryPage> ReadPageAsync(
-        DbDataReader rows, int limit, CancellationToken cancellationToken)
+        DbDataReader rows, PageQuery query, CancellationToken cancellationToken)
     {
         var entries = new List<Entry>();
         var sizeBytes = 0L;
         while (await rows.ReadAsync(cancellationToken))
         {
-            var entry = Read(rows);
+            var entry = Read(rows, query.Stream ?? rows.GetString(StreamColumn));
             entries.Add(entry);
             sizeBytes += entry.Payload.Length;
             if (sizeBytes >= StreamStore.PageBytesMax)
@@ -226,15 +258,20 @@ internal sealed class RelationalTable
             }
         }
 
-        return new EntryPage(entries, entries.Count < limit);
+        return new EntryPage(entries, entries.Count < query.Limit);
     }
 
-    /// <summary>An entry from a row of a page.</summary>
-    public static Entry Read(DbDataReader row) => new()
+    /// <summary>An entry from a row that has the stream's name.</summary>
+    public static Entry Read(DbDataReader row) => Read(row, row.GetString(StreamColumn));
+
+    /// <summary>An entry from a row.</summary>
+    /// <param name="row">With the columns of <see cref="Columns"/>.</param>
+    /// <param name="stream">The stream's name, whatever the row has.</param>
+    public static Entry Read(DbDataReader row, string stream) => new()
     {
         Id = EntryId.Of(row.GetInt64(0)),
         Position = row.IsDBNull(1) ? null : new Position(row.GetInt64(1)),
-        Stream = row.GetString(2),
+        Stream = stream,
         Payload = row.GetFieldValue<byte[]>(3),
         OrderKey = row.IsDBNull(4) ? null : row.GetString(4),
         DedupKey = row.IsDBNull(5) ? null : row.GetString(5),
@@ -246,6 +283,9 @@ internal sealed class RelationalTable
         CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(11)),
         UpdatedAt = row.IsDBNull(12) ? null : DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(12)),
     };
+
+    private string KeyOf(string name) =>
+        $"(SELECT s.key FROM {_streams} s WHERE s.store = {Number} AND s.name = {name})";
 
     // A driver looks each parameter up by its name: those of columns that stay null are left out.
     private string MakeInsert(int mask)

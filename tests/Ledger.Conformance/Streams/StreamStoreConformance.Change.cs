@@ -1,3 +1,4 @@
+using System.Globalization;
 using Ledger.Streams;
 using Xunit;
 
@@ -121,6 +122,76 @@ public abstract partial class StreamStoreConformance
         Assert.Equal(["other"], await TextsAsync(store, "old"));
         Assert.Equal(["kept"], (await store.FindAsync(ids[0]))!.Tags);
         Assert.Equal("new", (await store.FindAsync(ids[0]))!.Stream);
+    }
+
+    [Fact]
+    public async Task Streams_that_are_renamed_elsewhere_have_their_new_names_at_once()
+    {
+        var store = await OpenAsync();
+        var other = IsShared ? await OpenAsync() : store;
+        await FillAsync(store, "a", "1", "x");
+        await FillAsync(store, "b", "2", "x");
+        await FillAsync(store, "c", "3", "x");
+        var all = async () => string.Join(' ', await store.ReadAllAsync().Select(entry => entry.Stream).ToArrayAsync());
+        var found = async () => string.Join(
+            ' ', await store.SearchAsync("x").Select(entry => entry.Stream).ToArrayAsync());
+        var before = (await all(), await found(), await all());
+
+        await other.RenameAsync("a", "free");
+        await other.RenameAsync("b", "a");
+        await other.RenameAsync("free", "b");
+        var swapped = (await all(), await found());
+        await other.RenameAsync("c", "d");
+        await FillAsync(other, "c", "4");
+        var later = (await found(), await all());
+
+        Assert.Equal(("a a b b c c", "a b c", "a a b b c c"), before);
+        Assert.Equal(("b b a a c c", "b a c"), swapped);
+        Assert.Equal(("b a d", "b b a a d d c"), later);
+    }
+
+    [Fact]
+    public async Task Names_on_one_page_are_of_one_moment_while_streams_are_renamed()
+    {
+        const int Renames = 60;
+        var store = await OpenAsync();
+        var other = IsShared ? await OpenAsync() : store;
+        string[] names = ["0", "1", "2"];
+        foreach (var name in names)
+        {
+            await FillAsync(store, name, "x");
+        }
+
+        // After each rename the newest name says what the others are.
+        var states = new Dictionary<int, string> { [2] = string.Join(' ', names) };
+        var renames = new List<(string From, string To)>();
+        for (var n = 3; n < Renames; n++)
+        {
+            renames.Add((names[n % 3], $"{n}"));
+            names[n % 3] = $"{n}";
+            states[n] = string.Join(' ', names);
+        }
+
+        var renaming = Task.Run(async () =>
+        {
+            foreach (var (from, to) in renames)
+            {
+                await other.RenameAsync(from, to);
+            }
+        });
+        var newest = 2;
+        while (newest < Renames - 1)
+        {
+            var isOver = renaming.IsCompleted;
+            var seen = await store.ReadAllAsync().Select(entry => entry.Stream).ToArrayAsync();
+            var now = seen.Max(name => int.Parse(name, CultureInfo.InvariantCulture));
+
+            Assert.Equal(states[now], string.Join(' ', seen));
+            Assert.InRange(now, isOver ? Renames - 1 : newest, Renames - 1);
+            newest = now;
+        }
+
+        await renaming;
     }
 
     [Theory]

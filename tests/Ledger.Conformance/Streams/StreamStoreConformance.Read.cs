@@ -72,14 +72,14 @@ public abstract partial class StreamStoreConformance
     public async Task What_is_trimmed_during_a_reading_disappears_between_pages()
     {
         var store = await OpenAsync();
-        var ids = await FillAsync(store, "s", [.. Enumerable.Range(0, 1_100).Select(n => $"{n}")]);
+        var ids = await FillAsync(store, "s", [.. Enumerable.Range(0, 2_100).Select(n => $"{n}")]);
 
         var read = new List<EntryId>();
         await foreach (var entry in store.ReadAsync("s"))
         {
             if (read.Count == 0)
             {
-                await store.TrimAsync("s", ids[799]);
+                await store.TrimAsync("s", ids[1_799]);
                 await store.RenameAsync("s", "renamed");
                 await store.RenameAsync("renamed", "s");
             }
@@ -87,7 +87,7 @@ public abstract partial class StreamStoreConformance
             read.Add(entry.Id);
         }
 
-        Assert.Equal(ids.Take(500).Concat(ids.Skip(800)), read);
+        Assert.Equal(ids.Take(1_000).Concat(ids.Skip(1_800)), read);
     }
 
     [Fact]

@@ -229,16 +229,16 @@ public sealed class PostgresDatabaseTests(PostgresDatabase database)
     }
 
     [Theory]
-    [InlineData(0)]
-    [InlineData(1)]
-    public async Task A_newer_layout_is_refused(int number)
+    [InlineData(0, 2)]
+    [InlineData(1, 1)]
+    public async Task A_newer_layout_is_refused(int number, int known)
     {
         await Open().EnsureCreatedAsync();
         await database.ExecuteAsync($"UPDATE {_schema}.ledger_stores SET version = 9 WHERE number = {number}");
 
         var refused = await Assert.ThrowsAsync<FormatTooNewException>(async () => await Open().EnsureCreatedAsync());
 
-        Assert.Equal((9, 1), (refused.Version, refused.VersionMax));
+        Assert.Equal((9, known), (refused.Version, refused.VersionMax));
     }
 
     [Fact]
