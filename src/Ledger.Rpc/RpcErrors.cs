@@ -11,7 +11,9 @@ internal static class RpcErrors
     private const string Parameter = " (Parameter '";
 
     /// <summary>The status that a failed call ends with. What only the server should know is not in it.</summary>
-    public static RpcException Of(Exception error) => error switch
+    /// <param name="error">Why it failed.</param>
+    /// <param name="store">The store that was asked, as its caller named it; null when there is none.</param>
+    public static RpcException Of(Exception error, string? store = null) => error switch
     {
         RpcException known => known,
         EntryNotFoundException e => New(
@@ -38,9 +40,8 @@ internal static class RpcErrors
             Capability = WireEntries.Of(e.Capability).FirstOrDefault(),
         }),
         StoreUnavailableException e => new RpcException(
-            e.Reason == StoreUnavailableReason.ReadOnly ? RpcCode.FailedPrecondition : RpcCode.Unavailable,
-            SentenceOf(e.Reason),
-            new() { Kind = "store_unavailable", Reason = e.Reason.ToString() }, e),
+            CodeOf(e.Reason), SentenceOf(e.Reason, store),
+            new() { Kind = "store_unavailable", Reason = e.Reason.ToString(), Store = store ?? "" }, e),
         OutcomeUnknownException e => new RpcException(
             RpcCode.Unknown, "The database went away during the commit: the change may have been made or not.",
             new() { Kind = "outcome_unknown" }, e),
@@ -79,6 +80,11 @@ internal static class RpcErrors
                 new OutcomeUnknownException($"{error.Message} The change may have been made or not.", error),
             _ => OfCode(error),
         };
+
+    /// <summary>The code of HTTP for a status.</summary>
+    public static int HttpStatusOf(RpcException error) =>
+        error is { Code: RpcCode.ResourceExhausted, Detail.Reason: nameof(StoreUnavailableReason.DiskFull) }
+            ? 507 : HttpStatusOf(error.Code);
 
     /// <summary>The code of HTTP for a code of gRPC.</summary>
     public static int HttpStatusOf(RpcCode code) => code switch
@@ -139,10 +145,19 @@ internal static class RpcErrors
         return end < 0 ? message : message[..end];
     }
 
-    // Not the exception's own text: it has paths, hosts and words of the driver.
-    private static string SentenceOf(StoreUnavailableReason reason) => reason switch
+    private static RpcCode CodeOf(StoreUnavailableReason reason) => reason switch
     {
-        StoreUnavailableReason.DiskFull => "The database has no space left.",
+        StoreUnavailableReason.DiskFull => RpcCode.ResourceExhausted,
+        StoreUnavailableReason.ReadOnly => RpcCode.FailedPrecondition,
+        _ => RpcCode.Unavailable,
+    };
+
+    // Not the exception's own text: it has paths, hosts and words of the driver.
+    private static string SentenceOf(StoreUnavailableReason reason, string? store) => reason switch
+    {
+        StoreUnavailableReason.DiskFull =>
+            $"The disk of {(store is null ? "the database" : $"the store '{store}'")} is full: nothing was written. " +
+            "Free some space there and send it again.",
         StoreUnavailableReason.Locked => "The database is locked by another writer.",
         StoreUnavailableReason.ReadOnly => "The database can only be read.",
         StoreUnavailableReason.Missing => "The database is not there.",

@@ -16,6 +16,11 @@ public sealed class SqliteStreamStore : RelationalStreamStore
 {
     private const int ReadersMax = 4;
 
+    // SQLite calls only a disk without space full. Beyond a quota, or the length that files may have, these come: what
+    // cannot be put into the system's cache has no room; a disk that fails shows at the flush.
+    private const int WriteFailed = SQLitePCL.raw.SQLITE_IOERR | (3 << 8);
+    private const int SharedSizeFailed = SQLitePCL.raw.SQLITE_IOERR | (19 << 8);
+
     private readonly SqliteStreamStoreOptions _options;
 
     // A place for each connection that reads; empty until it is opened.
@@ -134,8 +139,9 @@ public sealed class SqliteStreamStore : RelationalStreamStore
         {
             SQLitePCL.raw.SQLITE_BUSY or SQLitePCL.raw.SQLITE_LOCKED => new StoreUnavailableException(
                 StoreUnavailableReason.Locked, $"{where} was locked for {_options.WriteTimeout}.", error),
-            SQLitePCL.raw.SQLITE_FULL =>
-                new StoreUnavailableException(StoreUnavailableReason.DiskFull, $"{where} has no space.", error),
+            SQLitePCL.raw.SQLITE_FULL => Full(error),
+            SQLitePCL.raw.SQLITE_IOERR when sqlite.SqliteExtendedErrorCode is WriteFailed or SharedSizeFailed =>
+                Full(error),
             SQLitePCL.raw.SQLITE_READONLY => new StoreUnavailableException(
                 StoreUnavailableReason.ReadOnly, $"{where} can only be read.", error),
             SQLitePCL.raw.SQLITE_NOTADB or SQLitePCL.raw.SQLITE_CORRUPT => new StoreUnavailableException(
@@ -144,6 +150,9 @@ public sealed class SqliteStreamStore : RelationalStreamStore
                 StoreUnavailableReason.InputOutput, $"{where} cannot be opened or read.", error),
             _ => null,
         };
+
+        StoreUnavailableException Full(DbException error) =>
+            new(StoreUnavailableReason.DiskFull, $"{where} has no space.", error);
     }
 
     private protected override async ValueTask OpenCoreAsync(CancellationToken cancellationToken)

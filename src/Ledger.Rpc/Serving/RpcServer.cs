@@ -156,7 +156,7 @@ internal sealed class RpcServer(Action<string, Exception>? failed = null, Cancel
     {
         var error = failure is IOException
             ? new RpcException(RpcCode.Internal, "The request could not be read.", null, failure)
-            : RpcErrors.Of(failure);
+            : RpcErrors.Of(failure, exchange.Header(GrpcHeaders.Store));
         if (error.Code == RpcCode.Internal && failure is not RpcException && !exchange.Aborted.IsCancellationRequested)
         {
             failed?.Invoke(exchange.Path, failure);

@@ -21,7 +21,7 @@ internal static class Answers
     /// <param name="status">The code of HTTP, where it is not the one that the table has.</param>
     public static Task ErrorAsync(HttpContext context, RpcException error, int? status = null)
     {
-        context.Response.StatusCode = status ?? RpcErrors.HttpStatusOf(error.Code);
+        context.Response.StatusCode = status ?? RpcErrors.HttpStatusOf(error);
         return BytesAsync(context, "application/json", ErrorJson(error));
     }
 

@@ -57,7 +57,7 @@ internal sealed class HttpGateway(DaemonParts parts)
         }
         catch (Exception error) when (!context.RequestAborted.IsCancellationRequested)
         {
-            var known = RpcErrors.Of(error);
+            var known = RpcErrors.Of(error, context.Request.Headers[StoreHeader] is [{ } store] ? store : null);
             if (known.Code == RpcCode.Internal)
             {
                 DaemonEvents.CallFailed(parts.Logger, error, context.Request.Path.ToString());

@@ -23,6 +23,9 @@ internal sealed class DaemonShell : IDisposable
     /// <summary>The configuration's path.</summary>
     public string ConfigPath => Directory["config.yaml"];
 
+    /// <summary>What the daemon in the foreground printed when it answered.</summary>
+    public JsonElement Started { get; private set; }
+
     /// <summary>Writes the configuration: a shared key, addresses, and more lines.</summary>
     public void Configure(
         string more, string key = Key, string listen = "unix:grpc.sock", string httpListen = "localhost:0")
@@ -49,16 +52,26 @@ internal sealed class DaemonShell : IDisposable
     }
 
     /// <summary>Starts the daemon in the foreground, and waits until it answers.</summary>
-    public async Task<(Child Child, HttpClient Http)> ForegroundAsync()
+    /// <param name="before">What a shell does before it becomes the daemon; null for no shell.</param>
+    public async Task<(Child Child, HttpClient Http)> ForegroundAsync(string? before = null)
     {
-        var child = Child.StartLedger(Directory.Path, "start", "--foreground", "--json", "--config", ConfigPath);
+        string[] arguments = ["start", "--foreground", "--json", "--config", ConfigPath];
+        var child = before is null
+            ? Child.StartLedger(Directory.Path, arguments)
+            : Child.StartProgram(
+                "sh", Directory.Path,
+                [
+                    "-c", before + "; exec dotnet \"$@\"", "sh",
+                    Path.Combine(AppContext.BaseDirectory, "Ledger.Cli.dll"), .. arguments,
+                ]);
         var line = await child.ReadLineAsync();
         if (line is null)
         {
             Assert.Fail("The daemon did not start: " + (await child.EndAsync()).Error);
         }
 
-        return (child, ClientOf(JsonDocument.Parse(line).RootElement));
+        Started = JsonDocument.Parse(line).RootElement;
+        return (child, ClientOf(Started));
     }
 
     /// <summary>Asks at the HTTP listener of what <c>start</c> or <c>status</c> print.</summary>
