@@ -95,7 +95,7 @@ internal static class ChildTasks
     {
         await using var store = HookBackend.Open(path);
         await using var host = new HookHost(
-            (_, _) => new(store), LedgerRuntime.CreateSystem(), NullLogger.Instance,
+            (_, _) => new(new HookStore(store)), LedgerRuntime.CreateSystem(), NullLogger.Instance,
             plan: new HookPlan { Lease = TimeSpan.FromSeconds(1) });
         await host.ReplaceAsync([HookBackend.Hook("killed", url)]);
         await new TaskCompletionSource().Task;

@@ -50,7 +50,8 @@ internal sealed class StreamCalls : Experiment
         var address = application.Services.GetRequiredService<IServer>().Features
             .Get<IServerAddressesFeature>()!.Addresses.First();
         using var channel = new RpcChannel(address);
-        var library = await catalog.OpenAsync("orders");
+        using var held = await catalog.OpenAsync("orders");
+        var library = held.Store;
         await using var remote = await RemoteStreamStore.OpenAsync(channel, "orders");
         Func<StreamAppend, Task> viaEcho = append =>
             channel.UnaryAsync(Echo, WireEntries.Of(append), RpcCallOptions.None, CancellationToken.None);

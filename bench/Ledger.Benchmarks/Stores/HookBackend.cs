@@ -27,7 +27,7 @@ internal sealed class HookBackend : IAsyncDisposable
         Directory.CreateDirectory(directory);
         _live = live;
         _store = Open(Path.Combine(directory, "streams.db"));
-        _host = new HookHost((_, _) => new(_store), LedgerRuntime.CreateSystem(), NullLogger.Instance);
+        _host = new HookHost((_, _) => new(new HookStore(_store)), LedgerRuntime.CreateSystem(), NullLogger.Instance);
         Endpoint = new HookEndpoint((request, _) =>
         {
             Interlocked.CompareExchange(ref _firstAt, Stopwatch.GetTimestamp(), 0);

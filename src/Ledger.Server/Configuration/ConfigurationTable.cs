@@ -149,6 +149,8 @@ internal static class ConfigurationTable
         {
             Min = 1, Max = 1_000_000, IsReloadable = true,
         },
+        new("limits.store_idle_timeout", ValueKind.Duration, "10m",
+            "How long a store that nobody uses stays open; the next call opens it again.") { Min = 1, Max = Day },
         new("limits.connections", ValueKind.Number, "2000", "Connections at the same time, on each listener.")
         {
             Min = 1, Max = 1_000_000,

@@ -9,6 +9,9 @@ internal sealed record LimitOptions
     /// <summary>Stores at most.</summary>
     public int Stores { get; init; } = 1000;
 
+    /// <summary>How long a store that nobody uses stays open.</summary>
+    public TimeSpan StoreIdleTimeout { get; init; } = TimeSpan.FromMinutes(10);
+
     /// <summary>Connections at the same time, on each listener.</summary>
     public int Connections { get; init; } = 2000;
 
@@ -43,6 +46,7 @@ internal sealed record LimitOptions
         {
             MessageBytes = Number("limits.message_bytes"),
             Stores = Number("limits.stores"),
+            StoreIdleTimeout = values.Duration("limits.store_idle_timeout"),
             Connections = Number("limits.connections"),
             CallsPerConnection = Number("limits.calls_per_connection"),
             Subscriptions = Number("limits.subscriptions"),

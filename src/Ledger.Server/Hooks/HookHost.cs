@@ -1,20 +1,19 @@
 using System.Diagnostics.Metrics;
 using Ledger.Runtime;
-using Ledger.Streams;
 using Microsoft.Extensions.Logging;
 
 namespace Ledger.Server.Hooks;
 
 /// <summary>Runs a set of hooks, which may be replaced while they run.</summary>
 /// <param name="stores">
-/// Opens a hook's store, and makes it when it is missing; it stays its owner's, who disposes of it after the host.
+/// Opens a hook's store, and makes it when it is missing; it stays its owner's, and open until it is given back.
 /// </param>
 /// <param name="runtime">Clock, randomness and waiting.</param>
 /// <param name="log">Where failures are told.</param>
 /// <param name="network">How endpoints are reached; the system's way when null.</param>
 /// <param name="plan">What all hooks share; the defaults when null.</param>
 internal sealed class HookHost(
-    Func<string, CancellationToken, ValueTask<IStreamStore>> stores, LedgerRuntime runtime, ILogger log,
+    Func<string, CancellationToken, ValueTask<HookStore>> stores, LedgerRuntime runtime, ILogger log,
     HookNetwork? network = null, HookPlan? plan = null) : IAsyncDisposable
 {
     private readonly HookNetwork _network = network ?? new HookNetwork();

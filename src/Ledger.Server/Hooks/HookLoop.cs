@@ -18,7 +18,7 @@ internal sealed class HookLoop : IAsyncDisposable
 {
     private readonly HookOptions _options;
     private readonly HookPlan _plan;
-    private readonly Func<string, CancellationToken, ValueTask<IStreamStore>> _stores;
+    private readonly Func<string, CancellationToken, ValueTask<HookStore>> _stores;
     private readonly HookSender _sender;
     private readonly LedgerRuntime _runtime;
     private readonly ILogger _log;
@@ -44,7 +44,7 @@ internal sealed class HookLoop : IAsyncDisposable
     /// <param name="runtime">Clock, randomness and waiting.</param>
     /// <param name="log">Where failures are told.</param>
     public HookLoop(
-        HookOptions options, HookPlan plan, Func<string, CancellationToken, ValueTask<IStreamStore>> stores,
+        HookOptions options, HookPlan plan, Func<string, CancellationToken, ValueTask<HookStore>> stores,
         HookSender sender, LedgerRuntime runtime, ILogger log)
     {
         (_options, _plan, _stores, _sender, _runtime, _log) = (options, plan, stores, sender, runtime, log);
@@ -137,8 +137,8 @@ internal sealed class HookLoop : IAsyncDisposable
 
     private async Task HoldAsync()
     {
-        var store = await _stores(_options.Store, _stopping.Token).ConfigureAwait(false);
-        var consumer = await store.AcquireConsumerAsync(
+        using var held = await _stores(_options.Store, _stopping.Token).ConfigureAwait(false);
+        var consumer = await held.Store.AcquireConsumerAsync(
             _options.ConsumerName,
             new ConsumerOptions
             {

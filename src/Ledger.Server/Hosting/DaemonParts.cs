@@ -38,11 +38,17 @@ internal sealed class DaemonParts : IAsyncDisposable
         Audit = new AuditLog(Loggers.CreateLogger("Ledger.Audit"));
         var database = state.Options.Database;
         Catalog = database.Type == "postgres"
-            ? StoreCatalog.OfPostgres(database.Address) : StoreCatalog.OfSqlite(database.Address);
+            ? StoreCatalog.OfPostgres(database.Address, idleTime: state.Options.Limits.StoreIdleTimeout)
+            : StoreCatalog.OfSqlite(database.Address, idleTime: state.Options.Limits.StoreIdleTimeout);
         Catalog.StoresMax = state.Options.Limits.Stores;
         Service = new LedgerService(Catalog, _stopping.Token);
         _hooks = new HookHost(
-            async (store, token) => await Catalog.OpenAsync(store, token), LedgerRuntime.CreateSystem(),
+            async (store, token) =>
+            {
+                var held = await Catalog.OpenAsync(store, token);
+                return new HookStore(held.Store, held);
+            },
+            LedgerRuntime.CreateSystem(),
             Loggers.CreateLogger("Ledger.Hooks"));
         HookAdmin = new HookAdmin(_hooks, Catalog);
         _metrics = state.Options.HttpListen is null ? null : new PrometheusMetrics();

@@ -55,7 +55,8 @@ internal sealed class HookAdmin(HookHost hooks, StoreCatalog catalog) : IHookAdm
             return null;
         }
 
-        if (await catalog.FindAsync(options.Store, cancellationToken) is not { } store)
+        using var held = await catalog.FindAsync(options.Store, cancellationToken);
+        if (held is null)
         {
             return 0;
         }
@@ -64,7 +65,7 @@ internal sealed class HookAdmin(HookHost hooks, StoreCatalog catalog) : IHookAdm
         var count = 0;
         foreach (var letter in parked.Where(letter => position is null || letter.Position.Value == position))
         {
-            if (await store.ReleaseParkedAsync(options.ConsumerName, letter.Position, retry, cancellationToken))
+            if (await held.Store.ReleaseParkedAsync(options.ConsumerName, letter.Position, retry, cancellationToken))
             {
                 count++;
             }
@@ -73,9 +74,12 @@ internal sealed class HookAdmin(HookHost hooks, StoreCatalog catalog) : IHookAdm
         return count;
     }
 
-    private async ValueTask<ConsumerInfo?> FindAsync(HookOptions hook, CancellationToken cancellationToken) =>
-        await catalog.FindAsync(hook.Store, cancellationToken) is { } store
-            ? (await store.ListConsumersAsync(cancellationToken))
-                .FirstOrDefault(consumer => consumer.Name == hook.ConsumerName)
-            : null;
+    private async ValueTask<ConsumerInfo?> FindAsync(HookOptions hook, CancellationToken cancellationToken)
+    {
+        using var held = await catalog.FindAsync(hook.Store, cancellationToken);
+        return held is null
+            ? null
+            : (await held.Store.ListConsumersAsync(cancellationToken))
+                .FirstOrDefault(consumer => consumer.Name == hook.ConsumerName);
+    }
 }

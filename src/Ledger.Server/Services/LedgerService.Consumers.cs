@@ -29,9 +29,9 @@ public sealed partial class LedgerService
         var options = OptionsOf(acquire);
         StreamRules.Consumer(acquire.Name);
         StreamRules.Filter(options.Filter);
-        var store = await MakeAsync(name, call);
+        using var held = await MakeAsync(name, call);
         var consumer = await GuardAsync(
-            store.AcquireConsumerAsync(acquire.Name, options, over.Token), call.Token);
+            held.Store.AcquireConsumerAsync(acquire.Name, options, over.Token), call.Token);
         await using var session = new ConsumerSession(consumer, over);
         yield return new ConsumeResponse
         {
@@ -48,7 +48,8 @@ public sealed partial class LedgerService
     /// <summary>The consumers of the store.</summary>
     public async Task<ListConsumersResponse> ListConsumersAsync(ListConsumersRequest request, ServiceCall call)
     {
-        var store = await FindAsync(call, Rights.Admin);
+        using var held = await FindAsync(call, Rights.Admin);
+        var store = held?.Store;
         var response = new ListConsumersResponse();
         if (store is not null)
         {
@@ -70,20 +71,21 @@ public sealed partial class LedgerService
         var name = Require(call, Rights.Admin);
         StreamRules.Consumer(request.Name);
         var after = WireEntries.ToPosition(request.After);
-        var store = request.Create
+        using var held = request.Create
             ? await MakeAsync(name, call)
             : await catalog.FindAsync(name, call.Token);
         return new ResetConsumerResponse
         {
-            Found = store is not null
-                && await store.ResetConsumerAsync(request.Name, after, request.Create, call.Token),
+            Found = held is not null
+                && await held.Store.ResetConsumerAsync(request.Name, after, request.Create, call.Token),
         };
     }
 
     /// <summary>Decides about a parked entry.</summary>
     public async Task<ReleaseParkedResponse> ReleaseParkedAsync(ReleaseParkedRequest request, ServiceCall call)
     {
-        var store = await FindAsync(call, Rights.Admin);
+        using var held = await FindAsync(call, Rights.Admin);
+        var store = held?.Store;
         StreamRules.Consumer(request.Name);
         var position = WireEntries.ToPosition(request.Position);
         return new ReleaseParkedResponse
@@ -96,7 +98,8 @@ public sealed partial class LedgerService
     /// <summary>Forgets a consumer.</summary>
     public async Task<DropConsumerResponse> DropConsumerAsync(DropConsumerRequest request, ServiceCall call)
     {
-        var store = await FindAsync(call, Rights.Admin);
+        using var held = await FindAsync(call, Rights.Admin);
+        var store = held?.Store;
         StreamRules.Consumer(request.Name);
         return new DropConsumerResponse
         {
@@ -117,8 +120,8 @@ public sealed partial class LedgerService
 
         var (write, state) = (request.Write, request.HasState ? request.State : null);
         var expected = request.HasExpected ? request.Expected : null;
-        var store = await MakeAsync(name, call);
-        return await store.UpdateConsumerCoreAsync(
+        using var held = await MakeAsync(name, call);
+        return await held.Store.UpdateConsumerCoreAsync(
             request.Name,
             (now, nowMs) =>
             {
@@ -149,7 +152,7 @@ public sealed partial class LedgerService
     }
 
     /// <summary>The store, which is made for who may append to it.</summary>
-    private async ValueTask<StreamStore> MakeAsync(string name, ServiceCall call)
+    private async ValueTask<HeldStore> MakeAsync(string name, ServiceCall call)
     {
         if (await catalog.FindAsync(name, call.Token) is { } found)
         {

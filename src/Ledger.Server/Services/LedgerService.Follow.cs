@@ -41,7 +41,8 @@ public sealed partial class LedgerService
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping);
         yield return new WatchStoreResponse();
-        var store = await GuardAsync(catalog.WaitAsync(name, over.Token), cancellationToken);
+        using var held = await GuardAsync(catalog.WaitAsync(name, over.Token), cancellationToken);
+        var store = held.Store;
         using var listening = store.Listen();
         while (true)
         {
@@ -62,16 +63,17 @@ public sealed partial class LedgerService
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping);
-        var store = await catalog.FindAsync(name, cancellationToken);
-        var isCaughtUp = store is null;
-        if (store is null)
+        using var found = await catalog.FindAsync(name, cancellationToken);
+        var isCaughtUp = found is null;
+        if (found is null)
         {
             // A store that is not there is an empty one: followed from the moment somebody makes it.
             yield return new SubscribeResponse { CaughtUp = new CaughtUp() };
-            store = await GuardAsync(catalog.WaitAsync(name, over.Token), cancellationToken);
         }
 
-        await using var items = follow(store, over.Token).GetAsyncEnumerator(over.Token);
+        using var made = found is null
+            ? await GuardAsync(catalog.WaitAsync(name, over.Token), cancellationToken) : null;
+        await using var items = follow((found ?? made!).Store, over.Token).GetAsyncEnumerator(over.Token);
         while (await GuardAsync(items.MoveNextAsync(), cancellationToken))
         {
             switch (items.Current)

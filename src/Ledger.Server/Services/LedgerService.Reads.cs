@@ -19,7 +19,8 @@ public sealed partial class LedgerService
     /// <summary>Reads a page of a stream.</summary>
     public async Task<ReadResponse> ReadAsync(ReadRequest request, ServiceCall call)
     {
-        var store = await FindAsync(call, Rights.Read);
+        using var held = await FindAsync(call, Rights.Read);
+        var store = held?.Store;
         StreamRules.Stream(request.Stream);
         var options = request.Options ?? new Rpc.V1.ReadOptions();
         var page = await ReadPageAsync(
@@ -32,7 +33,8 @@ public sealed partial class LedgerService
     /// <summary>Reads a page of every stream, in the order of commit.</summary>
     public async Task<ReadResponse> ReadAllAsync(ReadAllRequest request, ServiceCall call)
     {
-        var store = await FindAsync(call, Rights.Read);
+        using var held = await FindAsync(call, Rights.Read);
+        var store = held?.Store;
         var query = new PageQuery
         {
             ByPosition = true,
@@ -50,7 +52,8 @@ public sealed partial class LedgerService
     /// <summary>Finds entries by their text; an empty stream means all of them.</summary>
     public async Task<SearchResponse> SearchAsync(SearchRequest request, ServiceCall call)
     {
-        var store = await FindAsync(call, Rights.Read);
+        using var held = await FindAsync(call, Rights.Read);
+        var store = held?.Store;
         StreamRules.Search(request.Query);
         if (request.Stream.Length > 0)
         {
@@ -78,7 +81,8 @@ public sealed partial class LedgerService
     /// <summary>Finds one entry, by its id or by where it came from.</summary>
     public async Task<FindResponse> FindAsync(FindRequest request, ServiceCall call)
     {
-        var store = await FindAsync(call, Rights.Read);
+        using var held = await FindAsync(call, Rights.Read);
+        var store = held?.Store;
         Entry? found;
         if (request.Id.Length > 0)
         {
@@ -100,7 +104,8 @@ public sealed partial class LedgerService
     /// <summary>How many entries a stream has.</summary>
     public async Task<CountResponse> CountAsync(CountRequest request, ServiceCall call)
     {
-        var store = await FindAsync(call, Rights.Read);
+        using var held = await FindAsync(call, Rights.Read);
+        var store = held?.Store;
         StreamRules.Stream(request.Stream);
         return new CountResponse
         {
@@ -111,7 +116,8 @@ public sealed partial class LedgerService
     /// <summary>What is known of a stream; "0" for the ends of an emptied one, nothing for an unknown one.</summary>
     public async Task<StatResponse> StatAsync(StatRequest request, ServiceCall call)
     {
-        var store = await FindAsync(call, Rights.Read);
+        using var held = await FindAsync(call, Rights.Read);
+        var store = held?.Store;
         StreamRules.Stream(request.Stream);
         var info = store is null
             ? null : await store.GetInfoAsync(request.Stream, call.Token);
@@ -128,7 +134,8 @@ public sealed partial class LedgerService
     /// <summary>Where a stream or the store ends.</summary>
     public async Task<GetEndResponse> GetEndAsync(GetEndRequest request, ServiceCall call)
     {
-        var store = await FindAsync(call, Rights.Read);
+        using var held = await FindAsync(call, Rights.Read);
+        var store = held?.Store;
         if (request.Stream.Length > 0)
         {
             StreamRules.Stream(request.Stream);
@@ -142,7 +149,8 @@ public sealed partial class LedgerService
     /// <summary>Names of streams, emptied ones included unless they are not wanted.</summary>
     public async Task<ListStreamIDsResponse> ListStreamIDsAsync(ListStreamIDsRequest request, ServiceCall call)
     {
-        var store = await FindAsync(call, Rights.Read);
+        using var held = await FindAsync(call, Rights.Read);
+        var store = held?.Store;
         var response = new ListStreamIDsResponse();
         if (store is null)
         {

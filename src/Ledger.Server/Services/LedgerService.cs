@@ -52,7 +52,8 @@ public sealed partial class LedgerService(StoreCatalog catalog, CancellationToke
     /// <summary>Replaces the tags of an entry.</summary>
     public async Task<SetTagsResponse> SetTagsAsync(SetTagsRequest request, ServiceCall call)
     {
-        var store = await FindAsync(call, Rights.Admin);
+        using var held = await FindAsync(call, Rights.Admin);
+        var store = held?.Store;
         StreamRules.Stream(request.Stream);
         StreamRules.Tags(request.Tags);
         var id = IdOf(request.Id, "id");
@@ -68,7 +69,8 @@ public sealed partial class LedgerService(StoreCatalog catalog, CancellationToke
     /// <summary>Merges annotations into those of an entry; a key that is set and deleted is deleted.</summary>
     public async Task<SetAnnotationsResponse> SetAnnotationsAsync(SetAnnotationsRequest request, ServiceCall call)
     {
-        var store = await FindAsync(call, Rights.Admin);
+        using var held = await FindAsync(call, Rights.Admin);
+        var store = held?.Store;
         StreamRules.Stream(request.Stream);
         var changes = new Dictionary<string, string?>(StringComparer.Ordinal);
         foreach (var (key, value) in request.Set)
@@ -95,7 +97,8 @@ public sealed partial class LedgerService(StoreCatalog catalog, CancellationToke
     /// <summary>Deletes a stream's entries up to and with an id.</summary>
     public async Task<TrimResponse> TrimAsync(TrimRequest request, ServiceCall call)
     {
-        var store = await FindAsync(call, Rights.Admin);
+        using var held = await FindAsync(call, Rights.Admin);
+        var store = held?.Store;
         StreamRules.Stream(request.Stream);
         var through = IdOf(request.BeforeId, "before_id");
         return new TrimResponse
@@ -108,7 +111,8 @@ public sealed partial class LedgerService(StoreCatalog catalog, CancellationToke
     /// <summary>Gives a stream another name.</summary>
     public async Task<RenameStreamResponse> RenameStreamAsync(RenameStreamRequest request, ServiceCall call)
     {
-        var store = await FindAsync(call, Rights.Admin);
+        using var held = await FindAsync(call, Rights.Admin);
+        var store = held?.Store;
         StreamRules.Stream(request.Name);
         StreamRules.Stream(request.NewName);
         if (store is null)
@@ -139,9 +143,8 @@ public sealed partial class LedgerService(StoreCatalog catalog, CancellationToke
     public async Task<GetStoreResponse> GetStoreAsync(GetStoreRequest request, ServiceCall call)
     {
         var name = Require(call, request.Create ? Rights.Read | Rights.Append : Rights.Read);
-        var capabilities = request.Create
-            ? (await catalog.OpenAsync(name, call.Token)).Capabilities
-            : catalog.CapabilitiesOf(name);
+        using var held = request.Create ? await catalog.OpenAsync(name, call.Token) : null;
+        var capabilities = held?.Store.Capabilities ?? catalog.CapabilitiesOf(name);
         var response = new GetStoreResponse { Name = name };
         response.Capabilities.AddRange(WireEntries.Of(capabilities));
         return response;
@@ -150,18 +153,18 @@ public sealed partial class LedgerService(StoreCatalog catalog, CancellationToke
     private async ValueTask<IReadOnlyList<AppendResult>> AppendAsync(
         string name, IReadOnlyList<StreamAppend> appends, CancellationToken cancellationToken)
     {
-        var store = await catalog.FindAsync(name, cancellationToken);
-        if (store is null)
+        using var held = await catalog.FindAsync(name, cancellationToken) ?? await MakeAsync();
+        return await held.Store.AppendAsync(appends, cancellationToken);
+
+        async ValueTask<HeldStore> MakeAsync()
         {
             // A store is not made for an append that would be refused.
             StreamRules.Append(appends);
-            store = await catalog.OpenAsync(name, cancellationToken);
+            return await catalog.OpenAsync(name, cancellationToken);
         }
-
-        return await store.AppendAsync(appends, cancellationToken);
     }
 
-    private ValueTask<StreamStore?> FindAsync(ServiceCall call, Rights right) =>
+    private ValueTask<HeldStore?> FindAsync(ServiceCall call, Rights right) =>
         catalog.FindAsync(Require(call, right), call.Token);
 
     /// <summary>The store's name, when the caller has a right in it.</summary>

@@ -17,16 +17,14 @@ internal sealed class PostgresDatabase(
     private readonly NpgsqlDataSource _source = PostgresConnections.CreateSource(connectionString);
 
     /// <inheritdoc/>
-    public StreamStore Store(string name, bool create) => new PostgresStreamStore(
-        new()
-        {
-            DataSource = _source,
-            Schema = schema,
-            Store = name,
-            CreateIfMissing = create,
-            FullText = fullText,
-        },
-        runtime);
+    public bool IsMadeByOpening => false;
+
+    /// <inheritdoc/>
+    public ValueTask<StreamStore?> OpenAsync(string name, bool create, CancellationToken cancellationToken) =>
+        StoreOpening.OpenAsync(Store(name, create), cancellationToken);
+
+    /// <inheritdoc/>
+    public StreamStoreCapabilities CapabilitiesOf(string name) => Store(name, create: false).Capabilities;
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken) =>
@@ -40,6 +38,17 @@ internal sealed class PostgresDatabase(
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => _source.DisposeAsync();
+
+    private PostgresStreamStore Store(string name, bool create) => new(
+        new()
+        {
+            DataSource = _source,
+            Schema = schema,
+            Store = name,
+            CreateIfMissing = create,
+            FullText = fullText,
+        },
+        runtime);
 
     /// <summary>The rows of the second statement when the first has one.</summary>
     private async ValueTask<IReadOnlyList<string>> QueryAsync(

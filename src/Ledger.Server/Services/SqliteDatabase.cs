@@ -13,8 +13,14 @@ namespace Ledger.Server.Services;
 internal sealed class SqliteDatabase(string path, bool fullText, LedgerRuntime runtime) : IStoreDatabase
 {
     /// <inheritdoc/>
-    public StreamStore Store(string name, bool create) => new SqliteStreamStore(
-        new() { DataSource = path, Store = name, CreateIfMissing = create, FullText = fullText }, runtime);
+    public bool IsMadeByOpening => true;
+
+    /// <inheritdoc/>
+    public ValueTask<StreamStore?> OpenAsync(string name, bool create, CancellationToken cancellationToken) =>
+        StoreOpening.OpenAsync(Store(name, create), cancellationToken);
+
+    /// <inheritdoc/>
+    public StreamStoreCapabilities CapabilitiesOf(string name) => Store(name, create: false).Capabilities;
 
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken) =>
@@ -29,6 +35,9 @@ internal sealed class SqliteDatabase(string path, bool fullText, LedgerRuntime r
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private SqliteStreamStore Store(string name, bool create) => new(
+        new() { DataSource = path, Store = name, CreateIfMissing = create, FullText = fullText }, runtime);
 
     /// <summary>The rows of the second statement when the first has one.</summary>
     private async ValueTask<IReadOnlyList<string>> QueryAsync(

@@ -29,7 +29,7 @@ internal static class HookChild
             WriteTimeout = TimeSpan.FromSeconds(30),
         });
         await using var host = new HookHost(
-            (_, _) => new(store), LedgerRuntime.CreateSystem(), NullLogger.Instance, plan: Plan);
+            (_, _) => new(new HookStore(store)), LedgerRuntime.CreateSystem(), NullLogger.Instance, plan: Plan);
         await host.ReplaceAsync([Hook("live", arguments[1]), Hook("dead", arguments[2])]);
         await Console.In.ReadLineAsync();
         return 0;

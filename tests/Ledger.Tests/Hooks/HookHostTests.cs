@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Ledger.Conformance.Hooks;
 using Ledger.Server.Hooks;
-using Ledger.Streams;
 using Xunit;
 
 namespace Ledger.Tests.Hooks;
@@ -108,7 +107,8 @@ public sealed class HookHostTests
         var asked = 0;
         await using var test = new HookTest();
         await using var host = new HookHost(
-            (_, _) => ++asked < 3 ? throw new InvalidOperationException("Not open.") : new((IStreamStore)test.Store),
+            (_, _) => ++asked < 3
+                ? throw new InvalidOperationException("Not open.") : new(new HookStore(test.Store)),
             test.Runtime, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance, plan: HookTest.Quick);
         await test.AppendAsync("s", "1");
 

@@ -24,7 +24,7 @@ internal sealed class HookTest : IAsyncDisposable
             _requests.Enqueue(request);
             return new ValueTask<string?>(answer is null ? "200" : answer(request, _requests.Count));
         });
-        Host = new HookHost((_, _) => new(Store), Runtime, NullLogger.Instance, network, plan ?? Quick);
+        Host = new HookHost((_, _) => new(new HookStore(Store)), Runtime, NullLogger.Instance, network, plan ?? Quick);
     }
 
     /// <summary>Waits that a test can afford.</summary>

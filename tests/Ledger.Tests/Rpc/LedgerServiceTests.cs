@@ -153,7 +153,8 @@ public sealed class LedgerServiceTests(ServiceFixture fixture) : IClassFixture<S
     {
         const int Count = 24;
         var payload = new byte[1 << 20];
-        var store = await fixture.Catalog.OpenAsync("large");
+        using var held = await fixture.Catalog.OpenAsync("large");
+        var store = held.Store;
         for (var index = 0; index < Count; index += 8)
         {
             await store.AppendAsync("s", [.. Enumerable.Range(0, 8).Select(_ => new NewEntry(payload))]);
