@@ -38,6 +38,15 @@ public sealed class RemoteStreamStore : StreamStore
 
     internal override string Backend => "remote";
 
+    /// <summary>
+    /// Told, once for each time, that the server is away while somebody follows: that goes on when it is back.
+    /// </summary>
+    internal Action? Lost
+    {
+        get => _watch.Lost;
+        set => _watch.Lost = value;
+    }
+
     /// <summary>Asks a server what a store of it promises.</summary>
     /// <param name="channel">The way to the server; stays the caller's.</param>
     /// <param name="name">The store, which need not exist; its right to be read is needed.</param>

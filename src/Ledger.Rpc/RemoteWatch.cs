@@ -20,6 +20,9 @@ internal sealed class RemoteWatch(
     private Task _watching = Task.CompletedTask;
     private int _listeners;
 
+    /// <summary>Told once for each time that the server is away; null for nobody.</summary>
+    public Action? Lost { get; set; }
+
     /// <summary>Listens until what it returns is disposed.</summary>
     public IDisposable Listen()
     {
@@ -72,6 +75,7 @@ internal sealed class RemoteWatch(
         await runtime.Enter();
         await before.ConfigureAwait(false);
         var delay = RetryDelayMin;
+        var isTold = false;
         while (!over.IsCancellationRequested)
         {
             try
@@ -81,12 +85,18 @@ internal sealed class RemoteWatch(
                 {
                     // Also the first: something may have been committed while nobody heard it.
                     delay = RetryDelayMin;
+                    isTold = false;
                     committed.Pulse();
                 }
             }
             catch (RpcException)
             {
                 // The server is away, or stops. Whoever reads meanwhile hears of it from the reading.
+                if (!isTold)
+                {
+                    isTold = true;
+                    Lost?.Invoke();
+                }
             }
             catch (OperationCanceledException) when (over.IsCancellationRequested)
             {

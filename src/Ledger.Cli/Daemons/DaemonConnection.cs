@@ -1,5 +1,3 @@
-using System.Net.Security;
-using System.Security.Cryptography.X509Certificates;
 using Google.Protobuf;
 using Ledger.Objects;
 using Ledger.Rpc;
@@ -14,11 +12,13 @@ namespace Ledger.Cli.Daemons;
 internal sealed class DaemonConnection : IDisposable
 {
     private readonly RpcChannel _channel;
+    private readonly bool _hasCertificate;
 
-    private DaemonConnection(string address, RpcChannel channel)
+    private DaemonConnection(string address, RpcChannel channel, bool hasCertificate)
     {
         Address = address;
         _channel = channel;
+        _hasCertificate = hasCertificate;
     }
 
     /// <summary>Where it is.</summary>
@@ -34,14 +34,21 @@ internal sealed class DaemonConnection : IDisposable
         var address = string.IsNullOrEmpty(given)
             ? (options.Tls is null || options.Listen.Path is not null ? "" : "https://") + Reachable(options.Listen)
             : given;
+        var tls = ClientTls.Of(context, server);
+        if (!tls.IsEmpty && !string.IsNullOrEmpty(given) && !given.Contains("://", StringComparison.Ordinal)
+            && !given.StartsWith("unix:", StringComparison.OrdinalIgnoreCase))
+        {
+            address = "https://" + given;
+        }
+
         var key = context.Parse.GetValue(server.ApiKey) ?? options.ApiKey;
         try
         {
             return new DaemonConnection(address, new RpcChannel(address, new RpcChannelOptions
             {
                 ApiKey = string.IsNullOrEmpty(key) ? null : key,
-                Tls = options.Tls is null ? null : TlsOf(options.Tls),
-            }));
+                Tls = tls.ToOptions(options.Tls?.CertificateFile),
+            }), tls.Certificate is not null);
         }
         catch (ArgumentException error)
         {
@@ -56,7 +63,10 @@ internal sealed class DaemonConnection : IDisposable
     {
         try
         {
-            return await RemoteStreamStore.OpenAsync(_channel, store, cancellationToken: cancellationToken);
+            var remote = await RemoteStreamStore.OpenAsync(_channel, store, cancellationToken: cancellationToken);
+            remote.Lost = () => Console.Error.WriteLine(
+                $"ledger: waiting for the daemon at {Address}, which is away; Ctrl-C ends.");
+            return remote;
         }
         catch (StoreUnavailableException error) when (error.Reason == StoreUnavailableReason.Unreachable)
         {
@@ -81,9 +91,24 @@ internal sealed class DaemonConnection : IDisposable
     }
 
     /// <summary>The exception for a daemon that does not answer.</summary>
-    public CliException NoAnswer(Exception error) => new(
-        ExitCodes.Unavailable, $"No daemon answers at {Address}.",
-        "'ledger start' starts one; with --db a database is used without one.", error);
+    public CliException NoAnswer(Exception error)
+    {
+        for (var cause = error; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is CertificateRefusedException)
+            {
+                return new(
+                    ExitCodes.Unavailable, cause.Message, "--tls-ca says who signs the daemon's certificate.", error);
+            }
+        }
+
+        var isTls = Address.StartsWith("https:", StringComparison.OrdinalIgnoreCase);
+        return new(
+            ExitCodes.Unavailable, $"No daemon answers at {Address}.",
+            isTls && !_hasCertificate
+                ? "Where it asks for certificates, --tls-cert and --tls-key give yours; 'ledger status' says more."
+                : "'ledger start' starts one; with --db a database is used without one.", error);
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _channel.Dispose();
@@ -91,24 +116,4 @@ internal sealed class DaemonConnection : IDisposable
     // Where every address is listened at, this machine's own is one of them.
     private static string Reachable(ListenAddress address) =>
         (address.Host is "" or "0.0.0.0" or "::" ? address with { Host = "localhost" } : address).ToString();
-
-    // The daemon's own certificate is trusted as such, whatever name it has; any other as the system does.
-    private static SslClientAuthenticationOptions TlsOf(TlsOptions options)
-    {
-        using var own = X509CertificateLoader.LoadCertificateFromFile(options.CertificateFile);
-        var digest = own.GetCertHashString(System.Security.Cryptography.HashAlgorithmName.SHA256);
-        var tls = new SslClientAuthenticationOptions
-        {
-            RemoteCertificateValidationCallback = (_, certificate, _, problems) =>
-                problems == SslPolicyErrors.None
-                || certificate?.GetCertHashString(System.Security.Cryptography.HashAlgorithmName.SHA256) == digest,
-        };
-        if (options.ClientAuthorityFile is not null)
-        {
-            tls.ClientCertificates =
-                [X509Certificate2.CreateFromPemFile(options.CertificateFile, options.KeyFile)];
-        }
-
-        return tls;
-    }
 }

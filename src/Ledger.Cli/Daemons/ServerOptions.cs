@@ -37,8 +37,24 @@ internal sealed class ServerOptions
         Recursive = true,
     };
 
+    /// <summary>Who signs the daemon's certificate; null for whom the system trusts.</summary>
+    public Option<string?> TlsAuthority { get; } = CreateFile(
+        "--tls-ca", "Who signs the daemon's certificate, as PEM. Default: LEDGER_TLS_CA, or whom the system trusts");
+
+    /// <summary>The certificate of who calls; null for none.</summary>
+    public Option<string?> TlsCertificate { get; } = CreateFile(
+        "--tls-cert", "Your own certificate, where the daemon asks for one, as PEM. Default: LEDGER_TLS_CERT");
+
+    /// <summary>The key of that certificate.</summary>
+    public Option<string?> TlsKey { get; } = CreateFile(
+        "--tls-key", "The key of your certificate, as PEM. Default: LEDGER_TLS_KEY");
+
     /// <summary>The options in the order of the help.</summary>
-    public IEnumerable<Option> All => [Config, Address, HttpAddress, ApiKey];
+    public IEnumerable<Option> All =>
+        [Config, Address, HttpAddress, ApiKey, TlsAuthority, TlsCertificate, TlsKey];
+
+    private static Option<string?> CreateFile(string name, string description) =>
+        new(name) { Description = description, HelpName = "FILE", Recursive = true };
 
     /// <summary>The configuration's path, whether it was named, and whether it is there.</summary>
     public ConfigPath ConfigOf(ParseResult parse)

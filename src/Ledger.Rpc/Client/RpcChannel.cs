@@ -47,11 +47,6 @@ public sealed class RpcChannel : IDisposable
             KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
             PooledConnectionIdleTimeout = TimeSpan.FromMinutes(5),
         };
-        if (_options.Tls is { } tls)
-        {
-            handler.SslOptions = tls;
-        }
-
         if (address.StartsWith(UnixScheme, StringComparison.OrdinalIgnoreCase))
         {
             var path = address[UnixScheme.Length..];
@@ -64,6 +59,10 @@ public sealed class RpcChannel : IDisposable
             var text = address.Contains("://", StringComparison.Ordinal) ? address : "http://" + address;
             _address = Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
                 ? uri : throw new ArgumentException($"'{address}' is not the address of a server.", nameof(address));
+            if (_address.Scheme == "https")
+            {
+                handler.SslOptions = ServerTrust.Telling(_options.Tls, _address.Host);
+            }
         }
 
         _invoker = new HttpMessageInvoker(handler);

@@ -232,6 +232,11 @@ internal sealed class RpcClientCall<TResponse> : IAsyncDisposable
             // The innermost says what happened: a server that closes the connection within its handshake, as one does
             // that refuses the caller's certificate, has not spoken wrongly.
             kind = (cause as HttpIOException)?.HttpRequestError ?? kind;
+            if (cause is CertificateRefusedException refused)
+            {
+                return new RpcException(RpcCode.Unavailable, refused.Message, null, error);
+            }
+
             if (cause is HttpProtocolException protocol)
             {
                 return new RpcException(

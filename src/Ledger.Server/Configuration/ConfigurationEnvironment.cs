@@ -6,7 +6,10 @@ internal static class ConfigurationEnvironment
     private const string Prefix = "LEDGER_";
 
     // Read by the command line or by the tests, and no keys of the configuration.
-    private static readonly string[] Others = ["LEDGER_DATA", "LEDGER_NIGHTLY", "LEDGER_TEST_CACHE"];
+    private static readonly string[] Others =
+    [
+        "LEDGER_DATA", "LEDGER_NIGHTLY", "LEDGER_TEST_CACHE", "LEDGER_TLS_CA", "LEDGER_TLS_CERT", "LEDGER_TLS_KEY",
+    ];
 
     /// <summary>A key's name in the environment: <c>LEDGER_</c> and its path in capitals, joined by <c>__</c></summary>
     public static string NameOf(string path) =>

@@ -79,6 +79,12 @@ internal sealed record Listener(ListenerKind Kind, string Key, EndPoint EndPoint
             }
 
             socket.Bind(EndPoint);
+            if (isUnix && !OperatingSystem.IsWindows())
+            {
+                // Before it is listened at, so that nobody gets in who may not; for whom it is open is said later.
+                File.SetUnixFileMode(EndPoint.ToString()!, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            }
+
             return socket;
         }
         catch (SocketException error)
