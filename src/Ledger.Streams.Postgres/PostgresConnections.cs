@@ -15,7 +15,9 @@ internal sealed class PostgresConnections : IAsyncDisposable
     private readonly NpgsqlDataSource _source;
     private readonly bool _isOwn;
 
-    /// <summary>What a connection reads at once; a page is dozens of the 8 KiB that the driver takes by itself.</summary>
+    /// <summary>
+    /// What a connection reads at once; a page is dozens of the 8 KiB that the driver takes by itself.
+    /// </summary>
     private const int ReadBufferSizeBytes = 64 << 10;
 
     /// <summary>Prepares connections; none is opened.</summary>

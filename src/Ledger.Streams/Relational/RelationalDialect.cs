@@ -3,7 +3,9 @@ namespace Ledger.Streams.Relational;
 /// <summary>Where the databases differ.</summary>
 internal abstract class RelationalDialect
 {
-    /// <summary>Marks of renames are numbers from 0 to this; twice a mark and one more is a signed 64-bit number.</summary>
+    /// <summary>
+    /// Marks of renames are numbers from 0 to this; twice a mark and one more is a signed 64-bit number.
+    /// </summary>
     public const ulong RenameMarkMax = (1UL << 62) - 1;
 
     /// <summary>The expression of an entry's position.</summary>

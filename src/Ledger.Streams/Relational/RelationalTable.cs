@@ -60,8 +60,8 @@ internal sealed class RelationalTable
             : null;
         FindDuplicate = $"SELECT e.id FROM {Entries} e WHERE e.stream = @p0 AND e.dedup_key = @p1";
         FindEntry = $"SELECT {_columnsWithName} FROM {Entries} e WHERE e.id = @p0";
-        FindSource = $"SELECT {_columnsWithName} FROM {Entries} e WHERE e.stream = {KeyOf("@p0")} AND e.source_id = @p1 " +
-            "ORDER BY e.id LIMIT 1";
+        FindSource = $"SELECT {_columnsWithName} FROM {Entries} e WHERE e.stream = {KeyOf("@p0")} " +
+            "AND e.source_id = @p1 ORDER BY e.id LIMIT 1";
         InsertWords = $"INSERT INTO ledger_{number}_text (rowid, search) VALUES (@p0, @p1)";
         DeleteWords = $"INSERT INTO ledger_{number}_text (ledger_{number}_text, rowid, search) " +
             $"SELECT 'delete', e.id, e.search FROM {Entries} e WHERE e.stream = @p0 AND e.id <= @p1 " +
