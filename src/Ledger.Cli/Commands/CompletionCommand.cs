@@ -29,7 +29,7 @@ internal static class CompletionCommand
             var text = context.Parse.GetRequiredValue(shell) switch
             {
                 "bash" => Bash(nodes),
-                "zsh" => "#compdef ledger\nautoload -U +X bashcompinit && bashcompinit\n" + Bash(nodes),
+                "zsh" => Zsh(nodes),
                 _ => Fish(nodes),
             };
             context.Output.Raw.Write(Encoding.UTF8.GetBytes(text));
@@ -50,22 +50,15 @@ internal static class CompletionCommand
         }
     }
 
-    // The path is the words that are commands, as far as they are; what follows an option's name is not looked at.
     private static string Bash(List<Node> nodes)
     {
-        var text = new StringBuilder("_ledger() {\n    local path=\"\" word words\n");
+        var text = new StringBuilder("_ledger() {\n    local at=\"\" word words\n");
         text.Append("    for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n");
-        text.Append("        case \"${path:+$path }$word\" in\n");
-        foreach (var node in nodes.Where(node => node.Path.Length > 0))
-        {
-            text.Append($"            '{node.Path}') path='{node.Path}' ;;\n");
-        }
-
-        text.Append("        esac\n    done\n    case \"$path\" in\n");
+        AppendPath(text, nodes);
+        text.Append("    case \"$at\" in\n");
         foreach (var node in nodes)
         {
-            var words = node.Commands.Select(child => child.Name).Concat(node.Options.Select(option => option.Name));
-            text.Append($"        '{node.Path}') words='{string.Join(' ', words)} --help' ;;\n");
+            text.Append($"        '{node.Path}') words='{string.Join(' ', node.Words)}' ;;\n");
         }
 
         return text.Append(
@@ -81,19 +74,58 @@ internal static class CompletionCommand
             """).ToString();
     }
 
+    // A function of zsh's own, which is called when the file is found in fpath, and registered when it is sourced.
+    private static string Zsh(List<Node> nodes)
+    {
+        var text = new StringBuilder("#compdef ledger\n_ledger() {\n    local at=\"\" word\n    local -a names\n");
+        text.Append("    for word in \"${(@)words[2,CURRENT-1]}\"; do\n");
+        AppendPath(text, nodes);
+        text.Append("    case \"$at\" in\n");
+        foreach (var node in nodes)
+        {
+            text.Append($"        '{node.Path}') names=({string.Join(' ', node.Words)}) ;;\n");
+        }
+
+        return text.Append(
+            """
+                esac
+                compadd -a names || _files
+            }
+            if [ "$funcstack[1]" = "_ledger" ]; then
+                _ledger "$@"
+            else
+                compdef _ledger ledger
+            fi
+
+            """).ToString();
+    }
+
+    // Where a line is, is the words that are commands, as far as they are; values and arguments are passed over.
+    private static void AppendPath(StringBuilder text, List<Node> nodes)
+    {
+        text.Append("        case \"${at:+$at }$word\" in\n");
+        foreach (var node in nodes.Where(node => node.Path.Length > 0))
+        {
+            text.Append($"            '{node.Path}') at='{node.Path}' ;;\n");
+        }
+
+        text.Append("        esac\n    done\n");
+    }
+
     private static string Fish(List<Node> nodes)
     {
-        var text = new StringBuilder(
+        var paths = nodes.Where(node => node.Path.Length > 0).Select(node => Quote(node.Path));
+        var text = new StringBuilder($"set -g __ledger_commands {string.Join(' ', paths)}\n").Append(
             """
             function __ledger_at
-                set -l words (commandline -opc)[2..-1]
-                set -l path
-                for word in $words
-                    if not string match -q -- '-*' $word
-                        set -a path $word
+                set -l at ''
+                for word in (commandline -opc)[2..-1]
+                    set -l next (string trim -- "$at $word")
+                    if contains -- "$next" $__ledger_commands
+                        set at $next
                     end
                 end
-                test "$path" = "$argv"
+                test "$at" = "$argv"
             end
 
             """);
@@ -123,5 +155,10 @@ internal static class CompletionCommand
     /// <param name="Path">The names, separated by spaces.</param>
     /// <param name="Commands">The commands.</param>
     /// <param name="Options">The options.</param>
-    private sealed record Node(string Path, IReadOnlyList<Command> Commands, IReadOnlyList<Option> Options);
+    private sealed record Node(string Path, IReadOnlyList<Command> Commands, IReadOnlyList<Option> Options)
+    {
+        /// <summary>Everything that can come next.</summary>
+        public IEnumerable<string> Words =>
+            Commands.Select(child => child.Name).Concat(Options.Select(option => option.Name)).Append("--help");
+    }
 }

@@ -240,20 +240,6 @@ public sealed class DaemonLifeTests : IDisposable
             StringComparison.Ordinal);
     }
 
-    [Theory]
-    [InlineData("bash", "COMP_WORDS=(ledger stream ap); COMP_CWORD=2; _ledger; echo \"${COMPREPLY[*]}\"", "append")]
-    [InlineData("bash", "COMP_WORDS=(ledger sta); COMP_CWORD=1; _ledger; echo \"${COMPREPLY[*]}\"", "start status")]
-    public async Task Completion_knows_commands_and_options(string shell, string script, string expected)
-    {
-        var text = (await _shell.DoAsync("completion", shell)).Text;
-        using var child = Child.StartProgram(shell, _shell.Directory.Path, ["-c", text + script]);
-
-        var result = await child.EndAsync();
-
-        Assert.Equal("", result.Error);
-        Assert.Equal(expected.Split(' ').Order(), result.Text.Trim().Split(' ').Order());
-    }
-
     private static string ReadText(string path)
     {
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
