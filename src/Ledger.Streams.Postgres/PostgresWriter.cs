@@ -46,6 +46,7 @@ internal sealed class PostgresWriter(
     // Of the leader alone, who hands it on.
     private int _lastCallers;
     private TimeSpan _lastTime;
+    private long _lastEnd;
 
     private enum Turn
     {
@@ -72,15 +73,7 @@ internal sealed class PostgresWriter(
         var turn = isLeader ? Turn.Leads : await request.Turn;
         if (turn == Turn.Leads)
         {
-            if (!isLeader)
-            {
-                // Whom the last commit has acknowledged is about to come back: then there is one group of all of them,
-                // and not two of half of them by turns.
-                var patience = _lastTime / 4;
-                await runtime.Linger(
-                    patience < LingerMax ? patience : LingerMax, () => _requests.Count >= _lastCallers);
-            }
-
+            await GatherAsync();
             turn = await LeadAsync(request);
         }
 
@@ -174,6 +167,18 @@ internal sealed class PostgresWriter(
             },
             cancellationToken);
 
+    /// <summary>Waits for those whom the last commit has acknowledged, as they are about to come back.</summary>
+    /// <remarks>
+    /// Otherwise who comes back first would go by itself, and all others only after it: two transactions by turns, one
+    /// of them nearly as dear as the other, for one entry.
+    /// </remarks>
+    private ValueTask GatherAsync()
+    {
+        var patience = _lastTime / 4 < LingerMax ? _lastTime / 4 : LingerMax;
+        return _lastCallers > 1 && runtime.Time.GetElapsedTime(_lastEnd) < patience
+            ? runtime.Linger(patience, () => _requests.Count >= _lastCallers) : ValueTask.CompletedTask;
+    }
+
     private async ValueTask<Turn> LeadAsync(Request own)
     {
         var group = new List<Request>();
@@ -205,7 +210,8 @@ internal sealed class PostgresWriter(
         {
             _hasLeader = _requests.TryPeek(out next);
             _lastCallers = Math.Min(GroupMax, group.Count + _requests.Count);
-            _lastTime = runtime.Time.GetElapsedTime(start);
+            _lastEnd = runtime.Time.GetTimestamp();
+            _lastTime = runtime.Time.GetElapsedTime(start, _lastEnd);
         }
 
         foreach (var request in group.Skip(1))
