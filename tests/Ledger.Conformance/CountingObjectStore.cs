@@ -14,6 +14,9 @@ internal sealed class CountingObjectStore(IObjectStore inner) : IObjectStore
     /// <summary>Scans of rows since the last <see cref="Reset"/>, by their prefixes.</summary>
     public List<byte[]> Scans { get; } = [];
 
+    /// <summary>Rows set by each commit since the last <see cref="Reset"/>, in order.</summary>
+    public List<int> CommittedRows { get; } = [];
+
     /// <summary>Rows read one by one since the last <see cref="Reset"/>.</summary>
     public int RowReads { get; private set; }
 
@@ -23,6 +26,7 @@ internal sealed class CountingObjectStore(IObjectStore inner) : IObjectStore
         Reads.Clear();
         Puts.Clear();
         Scans.Clear();
+        CommittedRows.Clear();
     }
 
     public ValueTask<ReadOnlyMemory<byte>?> ReadAsync(
@@ -54,6 +58,8 @@ internal sealed class CountingObjectStore(IObjectStore inner) : IObjectStore
 
     private sealed class Writer(CountingObjectStore store, IObjectWriter inner) : IObjectWriter
     {
+        private int _rows;
+
         public async ValueTask<ObjectId> PutAsync(
             ObjectKind kind, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
         {
@@ -74,7 +80,11 @@ internal sealed class CountingObjectStore(IObjectStore inner) : IObjectStore
 
         public ReadOnlyMemory<byte>? TryGetWaiting(ObjectId id) => inner.TryGetWaiting(id);
 
-        public void SetRow(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value) => inner.SetRow(key, value);
+        public void SetRow(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value)
+        {
+            _rows++;
+            inner.SetRow(key, value);
+        }
 
         public void DeleteRow(ReadOnlyMemory<byte> key) => inner.DeleteRow(key);
 
@@ -84,8 +94,11 @@ internal sealed class CountingObjectStore(IObjectStore inner) : IObjectStore
         public ValueTask WriteAheadAsync(CancellationToken cancellationToken) =>
             inner.WriteAheadAsync(cancellationToken);
 
-        public ValueTask CommitAsync(Durability durability, CancellationToken cancellationToken) =>
-            inner.CommitAsync(durability, cancellationToken);
+        public ValueTask CommitAsync(Durability durability, CancellationToken cancellationToken)
+        {
+            store.CommittedRows.Add(_rows);
+            return inner.CommitAsync(durability, cancellationToken);
+        }
 
         public ValueTask DisposeAsync() => inner.DisposeAsync();
     }

@@ -13,6 +13,9 @@ internal sealed class RefusingObjectStore(IObjectStore inner) : IObjectStore
     /// <summary>What each commit waits for before it is made; null for nothing.</summary>
     public Func<Durability, Task>? CommitDelay { get; set; }
 
+    /// <summary>Called after each commit that was made.</summary>
+    public Action? Committed { get; set; }
+
     /// <summary>Makes the error of each write-ahead and of each put that is to be refused; null for none.</summary>
     public Func<Exception>? WriteAheadRefusal { get; set; }
 
@@ -76,6 +79,7 @@ internal sealed class RefusingObjectStore(IObjectStore inner) : IObjectStore
 
             await (store.CommitDelay?.Invoke(durability) ?? Task.CompletedTask);
             await inner.CommitAsync(durability, cancellationToken);
+            store.Committed?.Invoke();
         }
 
         public ValueTask DisposeAsync() => inner.DisposeAsync();

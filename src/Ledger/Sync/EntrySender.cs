@@ -38,18 +38,18 @@ internal sealed class EntrySender(SyncContext context, SyncState state)
         var isLate = context.Has(PlantedBugs.SyncEntryBeforeBlobs);
         if (!isLate)
         {
-            await PutBlobsAsync(outgoing, blobs, isKnown, cancellationToken);
+            await PutBlobsAsync(NameOf(outgoing), blobs, isKnown, cancellationToken);
         }
 
         try
         {
-            ThrowUnless(isKnown, outgoing);
+            ThrowUnless(isKnown, NameOf(outgoing));
             await context.Cloud.AppendAsync(
                 context.Keys.Ledger, outgoing.Row.PageName, [outgoing.Entry], outgoing.Row.ExpectedEnd,
                 cancellationToken);
             if (isLate)
             {
-                await PutBlobsAsync(outgoing, blobs, isKnown, cancellationToken);
+                await PutBlobsAsync(NameOf(outgoing), blobs, isKnown, cancellationToken);
             }
 
             return null;
@@ -101,18 +101,25 @@ internal sealed class EntrySender(SyncContext context, SyncState state)
         state.Outgoing = null;
     }
 
-    private static void ThrowUnless(Func<bool> isKnown, Outgoing outgoing)
+    private static string NameOf(Outgoing outgoing) => $"entry {outgoing.Row.Id}";
+
+    private static void ThrowUnless(Func<bool> isKnown, string what)
     {
         if (!isKnown())
         {
             throw new CloudUnavailableException(
-                CloudProblem.Unreachable,
-                $"The connection to the cloud ended while entry {outgoing.Row.Id} was being sent.");
+                CloudProblem.Unreachable, $"The connection to the cloud ended while {what} was being sent.");
         }
     }
 
-    private async ValueTask PutBlobsAsync(
-        Outgoing outgoing, IReadOnlyList<OutgoingBlob> blobs, Func<bool> isKnown, CancellationToken cancellationToken)
+    /// <summary>Puts blobs that the cloud does not have.</summary>
+    /// <param name="what">Whose they are, for the message.</param>
+    /// <param name="blobs">In the order in which they are put.</param>
+    /// <param name="isKnown">As for <see cref="SendAsync"/>.</param>
+    /// <param name="cancellationToken">What was put stays.</param>
+    /// <exception cref="CloudUnavailableException">Not all were put.</exception>
+    public async ValueTask PutBlobsAsync(
+        string what, IReadOnlyList<OutgoingBlob> blobs, Func<bool> isKnown, CancellationToken cancellationToken)
     {
         foreach (var part in blobs.Where(blob => blob.Piece is null).Chunk(NamesMax))
         {
@@ -123,7 +130,7 @@ internal sealed class EntrySender(SyncContext context, SyncState state)
                 if (!found[index] && await context.Store.ReadAsync(kind, id, cancellationToken) is { } content)
                 {
                     var blob = BlobSeal.Seal(context.Keys, name, content.Span);
-                    ThrowUnless(isKnown, outgoing);
+                    ThrowUnless(isKnown, what);
                     await context.Cloud.PutBlobAsync(name, blob, cancellationToken);
                 }
             }
@@ -133,7 +140,7 @@ internal sealed class EntrySender(SyncContext context, SyncState state)
         {
             if (blob.Piece is { } piece)
             {
-                ThrowUnless(isKnown, outgoing);
+                ThrowUnless(isKnown, what);
                 await context.Cloud.PutBlobAsync(blob.Name, piece, cancellationToken);
             }
         }

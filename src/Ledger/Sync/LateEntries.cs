@@ -13,6 +13,7 @@ internal sealed class LateEntries(SyncContext context)
     public const string Reason = "No record of the catalog has told which page this entry is of.";
 
     private readonly List<PageName> _names = [];
+    private readonly List<PageName> _withheld = [];
 
     /// <summary>Finds out of which pages entries are aside.</summary>
     public async Task LoadAsync(CancellationToken cancellationToken)
@@ -34,6 +35,16 @@ internal sealed class LateEntries(SyncContext context)
         {
             _names.Add(name);
         }
+    }
+
+    /// <summary>The cloud did not give all of a page's again: they are asked for on the next connection.</summary>
+    public void Withhold(PageName name) => _withheld.Add(name);
+
+    /// <summary>There is another connection, which may give what an earlier one did not.</summary>
+    public void Connect()
+    {
+        _withheld.ForEach(Add);
+        _withheld.Clear();
     }
 
     /// <summary>A page that is known by now and has entries aside; given once until more are put aside.</summary>

@@ -150,6 +150,7 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
             _isReading = true;
         }
 
+        applier.Late.Connect();
         await TakeLateAsync(connection.Incarnation, cancellationToken);
 
         // What was broken off before.
@@ -260,6 +261,12 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
             {
                 var run = await ReadAgainAsync(incarnation, name, positions, cancellationToken);
                 isRead = true;
+                if (run.Count < positions.Count)
+                {
+                    // They stay aside, and stay in the status.
+                    applier.Late.Withhold(name);
+                }
+
                 using (await context.Turns.AcquireAsync(cancellationToken))
                 {
                     await applier.ApplyLateAsync(page, run, CancellationToken.None);
@@ -297,13 +304,26 @@ internal sealed class SyncDownload(SyncContext context, SyncState state, SyncHea
                 CloudProblem.Unreachable, "The cloud became another one while entries were read again.");
         }
 
-        while (run.Count < positions.Count &&
-            await connection.ReadAsync(cancellationToken) is CloudEvent.Entries entries)
+        var left = new SortedSet<FeedPosition>(positions);
+        while (left.Count > 0)
         {
-            foreach (var item in entries.Items.Where(item => positions.Contains(item.Position) && item.Page == name)
-                .OrderBy(item => item.Position))
+            switch (await connection.ReadAsync(cancellationToken))
             {
-                run.Add(await _opener.OpenAsync(item, cancellationToken));
+                case CloudEvent.Entries entries:
+                    foreach (var item in entries.Items.OrderBy(item => item.Position))
+                    {
+                        if (item.Page == name && left.Remove(item.Position))
+                        {
+                            run.Add(await _opener.OpenAsync(item, cancellationToken));
+                        }
+                    }
+
+                    break;
+                case CloudEvent.CaughtUp:
+                    return run;
+                default:
+                    throw new CloudUnavailableException(
+                        CloudProblem.Unreachable, "The connection ended while entries were read again.");
             }
         }
 

@@ -19,6 +19,9 @@ internal static class SyncRowKeys
     /// <summary>The entry that is on its way.</summary>
     public static ReadOnlyMemory<byte> Outgoing { get; } = new[] { First, (byte)'o' };
 
+    /// <summary>There since the user took a cloud as it is, until it has the values that are here.</summary>
+    public static ReadOnlyMemory<byte> Values { get; } = new[] { First, (byte)'v' };
+
     /// <summary>Begins the keys of what is known of other devices' entries.</summary>
     public static ReadOnlyMemory<byte> Chains { get; } = new[] { First, (byte)'e' };
 

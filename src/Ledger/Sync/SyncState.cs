@@ -14,12 +14,23 @@ internal sealed class SyncState(LedgerServices services)
 {
     private readonly Dictionary<DeviceId, ChainRow> _chains = [];
     private SelfRow? _self;
+    private bool _hasToSendValues;
 
     /// <summary>How far the feed was taken in; null for nothing.</summary>
     public FeedAnchor? Anchor { get; set; }
 
     /// <summary>Entries of this device that came back as nobody can open them, since the engine was started.</summary>
     public long Garbled { get; set; }
+
+    /// <summary>How often the cloud was forgotten, since the engine was started.</summary>
+    public long Repairs { get; private set; }
+
+    /// <summary>The cloud may lack values of commits that it has, and that are here.</summary>
+    public bool HasToSendValues
+    {
+        get => Volatile.Read(ref _hasToSendValues);
+        set => Volatile.Write(ref _hasToSendValues, value);
+    }
 
     /// <summary>The entry whose fate is not known, or null.</summary>
     public Outgoing? Outgoing { get; set; }
@@ -52,6 +63,7 @@ internal sealed class SyncState(LedgerServices services)
             _chains.Add(SyncRowKeys.ReadDevice(key.Span), ChainRow.Decode(value.Span));
         }
 
+        HasToSendValues = await store.ReadRowAsync(SyncRowKeys.Values, cancellationToken) is not null;
         Outgoing = await store.ReadRowAsync(SyncRowKeys.Outgoing, cancellationToken) is { } outgoing
             ? await ReadOutgoingAsync(OutgoingRow.Decode(outgoing.Span), cancellationToken)
             : null;
@@ -82,6 +94,7 @@ internal sealed class SyncState(LedgerServices services)
         await using var lease = services.Store.BeginWrite();
         var self = SetNewName(lease);
         lease.DeleteRow(SyncRowKeys.Anchor);
+        lease.SetRow(SyncRowKeys.Values, Ledger.Pages.Rows.RowFormat.Begin().ToArray());
         foreach (var prefix in new[] { SyncRowKeys.Chains, SyncRowKeys.Quarantine, SyncRowKeys.Waiting })
         {
             await foreach (var (key, _) in services.Store.ScanRowsAsync(prefix, cancellationToken))
@@ -108,6 +121,8 @@ internal sealed class SyncState(LedgerServices services)
         (Self, Anchor, Outgoing) = (self, null, null);
         _chains.Clear();
         services.Device = self.Device;
+        Repairs++;
+        HasToSendValues = true;
     }
 
     /// <summary>Puts another name for this device into a record, and that no entry is on its way.</summary>

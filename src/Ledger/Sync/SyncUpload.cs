@@ -43,7 +43,7 @@ internal sealed class SyncUpload(SyncContext context, SyncState state, SyncHeads
         {
             lock (_gate)
             {
-                return _pages.Count > 0 || state.Outgoing is not null;
+                return _pages.Count > 0 || state.Outgoing is not null || state.HasToSendValues;
             }
         }
     }
@@ -184,7 +184,33 @@ internal sealed class SyncUpload(SyncContext context, SyncState state, SyncHeads
             }
         }
 
+        if (state.HasToSendValues)
+        {
+            await SendValuesAsync(cancellationToken);
+            backoff.Reset();
+            context.Report.SetFailure("upload", null);
+            context.Changed.Pulse();
+            return;
+        }
+
         await SyncLoop.WaitAsync(context, version, isBlocked ? LookInterval : null, cancellationToken);
+    }
+
+    private async Task SendValuesAsync(CancellationToken cancellationToken)
+    {
+        var failure = await new ValueResender(context, state, _sender).SendAsync(
+            KnowsCloud(), cancellationToken);
+        if (failure is not null)
+        {
+            LogMessages.SyncFailed(context.Services.Logger, context.Ledger.Name, failure);
+        }
+    }
+
+    // Whether what is sent goes to the cloud that is being read now.
+    private Func<bool> KnowsCloud()
+    {
+        var connection = download.Connections;
+        return () => download.IsReading && download.Connections == connection;
     }
 
     /// <summary>Composes the next entry of a page.</summary>
@@ -254,8 +280,7 @@ internal sealed class SyncUpload(SyncContext context, SyncState state, SyncHeads
         FeedPosition? end;
         try
         {
-            end = await _sender.SendAsync(
-                outgoing, () => download.IsReading && download.Connections == connection, cancellationToken);
+            end = await _sender.SendAsync(outgoing, KnowsCloud(), cancellationToken);
         }
         catch (LedgerException exception) when (IsOfOnePage(exception))
         {

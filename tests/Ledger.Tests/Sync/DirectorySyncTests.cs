@@ -52,15 +52,22 @@ public sealed class DirectorySyncTests
             Assert.Equal(await here.ShowAsync(), await there.ShowAsync());
         });
 
-    [Fact]
-    public void A_directory_that_was_rolled_back_and_has_grown_again_is_noticed() => Run(
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_directory_that_was_rolled_back_and_has_grown_again_is_noticed(bool restarts) => Run(
         seed: 131, async (runtime, _) =>
         {
             await using var cloud = await DirectoryCloud.OpenAsync(runtime, Root, create: true, default);
-            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
             foreach (var number in Enumerable.Range(0, 3))
             {
                 await PutAndSyncAsync(first, $"{number}", "x");
+            }
+
+            if (restarts)
+            {
+                await first.DisposeAsync();
             }
 
             // What the restored directory got since: other content under the numbers that were there.
@@ -73,9 +80,12 @@ public sealed class DirectorySyncTests
                 file.Write(0, content);
             }
 
+            await using var again = await DirectoryCloud.OpenAsync(runtime, Root, create: false, default);
+            first = restarts ? await SyncDevice.OpenAsync(runtime, "/a", again) : first;
             await runtime.Delay(TimeSpan.FromSeconds(10), default);
 
             Assert.Equal(SyncBlock.RolledBack, (await first.Engine.GetStatusAsync(default)).Block);
+            await first.DisposeAsync();
         });
 
     [Fact]

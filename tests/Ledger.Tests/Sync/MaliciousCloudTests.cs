@@ -80,6 +80,57 @@ public sealed class MaliciousCloudTests
         });
 
     [Fact]
+    public void Entries_that_were_put_aside_and_are_withheld_stay_a_problem_until_the_cloud_gives_them() => Run(
+        seed: 23, async (runtime, cloud) =>
+        {
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            await using var page = await first.Ledger.CreatePageAsync();
+            foreach (var number in Enumerable.Range(0, 3))
+            {
+                await page.PutAsync($"{number}", "x");
+                await first.SyncAsync();
+            }
+
+            // The record of the page comes behind two of its entries, of which one is given again, and twice.
+            var (withholds, isRead) = (true, false);
+            FeedEntry? record = null;
+            var liar = new TamperingCloud(cloud)
+            {
+                Tamper = item =>
+                {
+                    record ??= item;
+                    var (one, two, three) = (new FeedPosition(1), new FeedPosition(2), new FeedPosition(3));
+                    switch (item.Position.Value)
+                    {
+                        case 1:
+                            return [];
+                        case 2:
+                            var early = item with { Position = one };
+                            return isRead ? [early, early] : [early];
+                        case 3:
+                            var late = item with { Position = two };
+                            (isRead, var isFirst) = (true, !isRead);
+                            return isFirst ? [late, record with { Position = three }] : withholds ? [] : [late];
+                        default:
+                            return [item];
+                    }
+                },
+            };
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", liar);
+            await second.Engine.WaitForIdleAsync(default);
+            await using var there = await second.Ledger.GetPageAsync(page.Id);
+            var shown = await there.ShowAsync();
+            var problems = (await second.Engine.GetStatusAsync(default)).Problems.Count;
+            withholds = false;
+            cloud.Disconnect();
+            await second.SyncAsync();
+
+            Assert.Equal(("0=x", 1), (shown, problems));
+            Assert.Equal("0=x,1=x,2=x", await there.ShowAsync());
+            Assert.Empty((await second.Engine.GetStatusAsync(default)).Problems);
+        });
+
+    [Fact]
     public void Descendants_of_what_was_put_aside_wait_and_come_when_it_is_sent_again() => Run(
         seed: 11, async (runtime, cloud) =>
         {

@@ -1,5 +1,7 @@
+using Ledger.Commits;
 using Ledger.Conformance;
 using Ledger.Objects;
+using Ledger.Runtime;
 using Ledger.Sync;
 using Xunit;
 using static Ledger.Conformance.PageText;
@@ -123,6 +125,45 @@ public sealed class SyncRepairTests
             Assert.Empty((await first.Engine.GetStatusAsync(default)).Problems);
         });
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_cloud_that_was_rolled_back_and_has_grown_past_an_anchor_is_noticed(bool restarts) => Run(
+        seed: 35, async (runtime, cloud) =>
+        {
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            var second = await SyncDevice.OpenAsync(runtime, "/b", cloud);
+            foreach (var number in Enumerable.Range(0, 5))
+            {
+                await PutAndSyncAsync(first, $"{number}", "x");
+            }
+
+            await PutAndSyncAsync(second, "5", "y");
+            if (restarts)
+            {
+                await second.DisposeAsync();
+            }
+
+            // No device may look between the two: only what stands at their positions tells.
+            await GrowAnewAsync(runtime, cloud, first.Keys.Ledger);
+            second = restarts ? await SyncDevice.OpenAsync(runtime, "/b", cloud) : second;
+            await PutAsync(second, "late", "z");
+            foreach (var device in new[] { first, second })
+            {
+                await WaitForAsync(device, status => status.Block == SyncBlock.RolledBack);
+                await device.Engine.RepairAsync(default);
+            }
+
+            await SettleAsync(first, second);
+            await using var here = await first.OpenPageAsync();
+            await using var there = await second.OpenPageAsync();
+            Assert.Equal(
+                "0=x,1=x,2=x,3=x,4=x,5=y,late=z,new0=n,new1=n,new2=n,new3=n,new4=n,new5=n,new6=n",
+                await here.ShowAsync());
+            Assert.Equal(await HeadAsync(here), await HeadAsync(there));
+            await second.DisposeAsync();
+        });
+
     [Fact]
     public void A_device_that_appended_and_was_rolled_back_before_it_saw_it_sends_it_again() => Run(
         seed: 32, async (runtime, cloud) =>
@@ -226,6 +267,26 @@ public sealed class SyncRepairTests
             {
                 return;
             }
+        }
+    }
+
+    // Entry for entry what another cloud has of another device, behind the first two.
+    private static async Task GrowAnewAsync(LedgerRuntime runtime, MemoryCloud cloud, LedgerName ledger)
+    {
+        var other = new MemoryCloud(runtime);
+        await using var third = await SyncDevice.OpenAsync(runtime, "/c", other);
+        foreach (var number in Enumerable.Range(0, 7))
+        {
+            await PutAndSyncAsync(third, $"new{number}", "n");
+        }
+
+        await using var connection = await other.ConnectAsync(
+            new DeviceId(7), [new FeedCursor(ledger, FeedPosition.Start)], null, default);
+        var entries = (CloudEvent.Entries)await connection.ReadAsync(default);
+        cloud.RollBack(ledger, new FeedPosition(2));
+        foreach (var item in entries.Items)
+        {
+            await cloud.AppendAsync(ledger, item.Page, [item.Entry], null, default);
         }
     }
 

@@ -5,6 +5,7 @@ using Ledger.Pages;
 using Ledger.Pages.Merging;
 using Ledger.Runtime;
 using Ledger.Sync;
+using Ledger.Trees;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 using static Ledger.Conformance.PageText;
@@ -169,6 +170,50 @@ public sealed class SyncStoreTests
     });
 
     [Fact]
+    public void What_comes_at_once_is_taken_in_with_records_of_limited_length() => Run(
+        seed: 144, async (runtime, cloud) =>
+        {
+            const int entries = 12;
+            const int commits = 500;
+            await AppendOrphansAsync(runtime, cloud, entries, commits);
+            var store = new CountingObjectStore(new MemoryObjectStore());
+            await using var ledger = await OpenAsync(runtime, store, 2);
+            await using var engine = await StartAsync(ledger, cloud);
+            await engine.SyncNowAsync(default);
+
+            Assert.Equal(entries * commits, (await engine.GetStatusAsync(default)).CommitsWaiting);
+
+            // 4,096 commits, the rest of the entry that the last is in, and some rows beside them.
+            Assert.InRange(store.CommittedRows.Max(), 4_096, 4_096 + commits + 10);
+        });
+
+    [Fact]
+    public void A_repair_that_is_cancelled_once_the_cloud_is_forgotten_sends_what_the_cloud_lacks() => Run(
+        seed: 145, async (runtime, cloud) =>
+        {
+            var store = new RefusingObjectStore(new MemoryObjectStore());
+            await using var ledger = await OpenAsync(runtime, store, 1);
+            await using var page = await ledger.GetPageAsync(PageId.Root);
+            await page.PutAsync("a", "1");
+            await using var engine = await StartAsync(ledger, cloud);
+            await engine.SyncNowAsync(default);
+            cloud.Erase();
+            await runtime.Delay(TimeSpan.FromMinutes(1), default);
+            Assert.Equal(SyncBlock.Foreign, engine.Block);
+
+            using var cancel = new CancellationTokenSource();
+            store.Committed = cancel.Cancel;
+            await engine.RepairAsync(cancel.Token);
+            await runtime.Delay(TimeSpan.FromMinutes(1), default);
+
+            Assert.True(cancel.IsCancellationRequested);
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", cloud);
+            await second.SyncAsync();
+            await using var there = await second.OpenPageAsync();
+            Assert.Equal("a=1", await there.ShowAsync());
+        });
+
+    [Fact]
     public void Of_very_many_entries_that_are_put_aside_the_first_are_kept_and_the_others_counted() => Run(
         seed: 142, async (runtime, cloud) =>
         {
@@ -202,6 +247,45 @@ public sealed class SyncStoreTests
             Assert.StartsWith("2 more entries", rest.Reason, StringComparison.Ordinal);
         });
 
+    // Commits whose first parent nobody has: each of them waits, which is a row.
+    private static async Task AppendOrphansAsync(
+        LedgerRuntime runtime, MemoryCloud cloud, int entries, int commits)
+    {
+        var keys = NewKeys();
+        var device = new DeviceId(9);
+        List<CommitId> chain = [Commit.Genesis.Id, new CommitId(ObjectId.Of(ObjectKind.Commit, new byte[1]))];
+        var previous = default(UInt128);
+        for (var sequence = 0; sequence < entries; sequence++)
+        {
+            var writer = new BatchWriter(1, device);
+            for (var number = 0; number < commits; number++)
+            {
+                var (parent, generation) = (chain[^1], chain.Count);
+                var commit = Commit.Create(new CommitFields
+                {
+                    Root = ObjectId.Of(ObjectKind.Value, BitConverter.GetBytes(generation)),
+                    Parents = [parent],
+                    Generation = generation,
+                    Timestamp = new HybridTimestamp((ulong)generation << 16),
+                    SkipLink = chain[(int)Commit.SkipGenerationOf(generation)],
+                    Author = new Authorship(device, 1, 0, null),
+                });
+                writer.BeginCommit(commit, parent);
+                writer.Add(new TreeChange(Bytes("a"), EntryValue.OfInline(Bytes($"{generation}"))));
+                writer.EndCommit();
+                chain.Add(commit.Id);
+            }
+
+            var id = EntryId.Read(BitConverter.GetBytes((long)sequence + 1).Concat(new byte[8]).ToArray());
+            var header = new EntryHeader(
+                EntryKind.Batch, keys.NameOf(PageId.Root), id, device, sequence, previous);
+            var content = EntrySeal.Seal(keys, runtime.Random, header, Assert.Single(writer.Finish()));
+            previous = EntrySeal.HashOf(content);
+            await cloud.AppendAsync(
+                keys.Ledger, header.Page, [new CloudEntry(id, device, sequence, content)], null, default);
+        }
+    }
+
     private static Task<LedgerStore> OpenAsync(LedgerRuntime runtime, IObjectStore store, int device)
     {
         var file = new RepositoryFile(1, new DeviceId((UInt128)device), SyncDevice.Secret);
@@ -211,6 +295,8 @@ public sealed class SyncStoreTests
             default);
     }
 
-    private static Task<SyncEngine> StartAsync(LedgerStore ledger, ICloudProvider cloud) => SyncEngine.StartAsync(
-        ledger, new SyncKeys(SyncDevice.Secret.Span, SyncDevice.Secret.Span, 0, "notes"), cloud, default);
+    private static Task<SyncEngine> StartAsync(LedgerStore ledger, ICloudProvider cloud) =>
+        SyncEngine.StartAsync(ledger, NewKeys(), cloud, default);
+
+    private static SyncKeys NewKeys() => new(SyncDevice.Secret.Span, SyncDevice.Secret.Span, 0, "notes");
 }

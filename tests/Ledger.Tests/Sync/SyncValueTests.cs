@@ -1,6 +1,7 @@
 using Ledger.Conformance;
 using Ledger.Objects;
 using Ledger.Pages;
+using Ledger.Sync;
 using Ledger.Trees;
 using Xunit;
 using static Ledger.Conformance.PageText;
@@ -109,6 +110,44 @@ public sealed class SyncValueTests
 
         await using var snapshot = await there.GetSnapshotAsync();
         Assert.Equal(value, (await snapshot.GetAsync(Bytes("a")))!.Value.ToArray());
+    });
+
+    [Theory]
+    [InlineData(2_000, false)]
+    [InlineData(131_073, false)]
+    [InlineData(131_073, true)]
+    public void A_lazy_value_that_the_cloud_lost_comes_again_from_its_author_though_another_one_repairs_first(
+        int sizeBytes, bool restarts) => Run(seed: 55, async (runtime, cloud) =>
+    {
+        var value = Noise(sizeBytes);
+        var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+        await using var second = await SyncDevice.OpenAsync(runtime, "/b", cloud);
+        await using (var here = await first.OpenPageAsync())
+        {
+            await here.PutAsync(Bytes("a"), value, EntryPriority.Lazy);
+        }
+
+        await SettleAsync(first, second);
+        cloud.Erase();
+        await WaitForAsync(second, status => status.Block == SyncBlock.Foreign);
+        await second.Engine.RepairAsync(default);
+        await second.SyncAsync();
+        await WaitForAsync(first, status => status.Block == SyncBlock.Foreign);
+        await first.Engine.RepairAsync(default);
+        if (restarts)
+        {
+            await first.DisposeAsync();
+            first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+        }
+
+        await first.SyncAsync();
+        await using var there = await second.OpenPageAsync();
+        await using var snapshot = await there.GetSnapshotAsync();
+
+        Assert.Equal(value, (await snapshot.FetchAsync(Bytes("a")))!.Value.ToArray());
+        var rows = first.Ledger.Services.Store.ScanRowsAsync(SyncRowKeys.Values, default);
+        Assert.Empty(await rows.ToListAsync());
+        await first.DisposeAsync();
     });
 
     [Fact]
