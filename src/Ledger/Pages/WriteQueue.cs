@@ -16,11 +16,18 @@ internal sealed class WriteQueue(LedgerRuntime runtime, Lock gate, Func<IReadOnl
 {
     private const int GroupSizeBytesMax = 1024 * 1024;
 
+    /// <summary>The longest that a leader waits for those to come back whom the last group has acknowledged.</summary>
+    private static readonly TimeSpan LingerMax = TimeSpan.FromMicroseconds(100);
+
     private readonly Queue<QueuedWrite> _waiting = new();
     private readonly AsyncSignal _ended = new();
     private long _lastTicket;
     private long _endedTicket;
     private bool _isLed;
+
+    // How many would be waiting if each member of the last group came back, and how long that group took.
+    private int _expected;
+    private TimeSpan _lastTime;
 
     /// <summary>Ticket of the newest write. Read under the gate.</summary>
     public long LastTicket => _lastTicket;
@@ -67,8 +74,16 @@ internal sealed class WriteQueue(LedgerRuntime runtime, Lock gate, Func<IReadOnl
 
     private async Task LeadAsync(QueuedWrite leader)
     {
+        if (_expected > 1)
+        {
+            // Writers who each wait for their own write make one group then, and not two by turns.
+            var patience = _lastTime / 4;
+            await runtime.Linger(patience < LingerMax ? patience : LingerMax, IsGroupGathered);
+        }
+
         var group = TakeGroup();
         Invariant.Check(group[0] == leader);
+        var started = runtime.Time.GetTimestamp();
         try
         {
             await writeGroup(group);
@@ -78,11 +93,13 @@ internal sealed class WriteQueue(LedgerRuntime runtime, Lock gate, Func<IReadOnl
             // Each member throws it to its own caller; the leader must live to hand the lead on.
         }
 
+        _lastTime = runtime.Time.GetElapsedTime(started);
         Volatile.Write(ref _endedTicket, group[^1].Ticket);
         QueuedWrite? next;
         lock (gate)
         {
             _isLed = _waiting.TryPeek(out next);
+            _expected = leader is ExclusiveWrite ? 0 : group.Count + _waiting.Count;
         }
 
         foreach (var write in group.Skip(1))
@@ -92,6 +109,14 @@ internal sealed class WriteQueue(LedgerRuntime runtime, Lock gate, Func<IReadOnl
 
         next?.Turn.SetResult(true);
         _ended.Pulse();
+    }
+
+    private bool IsGroupGathered()
+    {
+        lock (gate)
+        {
+            return _waiting.Count >= _expected;
+        }
     }
 
     private List<QueuedWrite> TakeGroup()

@@ -32,7 +32,9 @@ internal sealed class SegmentLog(
     private bool _leading;
     private bool _closed;
     private bool _owesFlush;
-    private int _lastGroupSize;
+
+    // How many would be waiting if each member of the last group came back.
+    private int _expected;
     private TimeSpan _lastFlushTime;
     private Task? _flusher;
 
@@ -129,7 +131,7 @@ internal sealed class SegmentLog(
 
     private async ValueTask LeadAsync()
     {
-        if (_lastGroupSize > 1)
+        if (_expected > 1)
         {
             var patience = _lastFlushTime / 4;
             await runtime.Linger(patience < LingerMax ? patience : LingerMax, IsGroupGathered);
@@ -166,8 +168,14 @@ internal sealed class SegmentLog(
         }
     }
 
-    private static bool Complete(List<LogMember> group, Exception? error)
+    private bool Complete(List<LogMember> group, Exception? error)
     {
+        lock (_gate)
+        {
+            // Before they are told: who comes back at once must not be counted twice.
+            _expected = group.Count + _waiting.Count;
+        }
+
         foreach (var member in group)
         {
             member.Complete(error);
@@ -194,7 +202,6 @@ internal sealed class SegmentLog(
             }
         }
 
-        _lastGroupSize = group.Count;
         return group;
     }
 
@@ -240,7 +247,7 @@ internal sealed class SegmentLog(
     {
         lock (_gate)
         {
-            return _waiting.Count >= _lastGroupSize;
+            return _waiting.Count >= _expected;
         }
     }
 

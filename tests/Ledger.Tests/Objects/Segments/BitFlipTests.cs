@@ -19,7 +19,7 @@ public sealed class BitFlipTests(ITestOutputHelper output)
 
     private static readonly SegmentStoreOptions Small = new()
     {
-        SegmentSizeBytes = 24 << 10,
+        SegmentSizeBytes = 8 << 10,
         CheckpointSizeBytes = 700,
         CloseCheckpointSizeBytes = 256,
     };
