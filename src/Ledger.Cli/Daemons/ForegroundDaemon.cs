@@ -26,6 +26,7 @@ internal static class ForegroundDaemon
         }
 
         Signals.KeepFilesPrivate();
+        Signals.ReturnLargeBlocks();
         var configuration = LoadedConfiguration.Load(path, ConfigurationEnvironment.OfProcess());
         using var held = await InstanceLock.TryTakeAsync(configuration.Directory) ?? throw new CliException(
             ExitCodes.Conflict, $"A daemon runs in '{configuration.Directory}' already.",

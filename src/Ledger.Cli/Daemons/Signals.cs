@@ -7,6 +7,8 @@ internal static class Signals
 {
     private const int Terminate = 15;
     private const int OwnerOnly = 0x3F;
+    private const int MapThreshold = -3;
+    private const int LargeBlockBytes = 1 << 20;
 
     /// <summary>Leaves the terminal: neither its Ctrl-C nor its end reaches this process.</summary>
     public static void LeaveTerminal()
@@ -26,6 +28,26 @@ internal static class Signals
         }
     }
 
+    /// <summary>What the database takes for a large entry goes back to the system when it is given back.</summary>
+    /// <remarks>
+    /// Otherwise glibc keeps it from the second one on, in a heap of each thread that had one. A system without this
+    /// knob has another allocator, which decides for itself.
+    /// </remarks>
+    public static void ReturnLargeBlocks()
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            try
+            {
+                _ = mallopt(MapThreshold, LargeBlockBytes);
+            }
+            catch (EntryPointNotFoundException)
+            {
+                // Not glibc.
+            }
+        }
+    }
+
     /// <summary>Asks a process to end; one, and never a group of them.</summary>
     /// <param name="processId">Its id, 1 or more.</param>
     /// <returns>False when it cannot be asked.</returns>
@@ -39,6 +61,10 @@ internal static class Signals
     [DllImport("libc")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
     private static extern int umask(int mask);
+
+    [DllImport("libc")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
+    private static extern int mallopt(int parameter, int value);
 
     [DllImport("libc")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]

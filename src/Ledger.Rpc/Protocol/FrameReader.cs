@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.IO.Compression;
 using Google.Protobuf;
+using Ledger.Rpc.Serving;
 
 namespace Ledger.Rpc.Protocol;
 
@@ -13,7 +14,9 @@ namespace Ledger.Rpc.Protocol;
 /// <param name="body">Where the bytes come from; not disposed.</param>
 /// <param name="messageBytesMax">Bytes of a message, compressed and not.</param>
 /// <param name="encoding">How flagged messages are compressed; null when the peer did not say.</param>
-internal sealed class FrameReader(Stream body, int messageBytesMax, string? encoding) : IDisposable
+/// <param name="budget">Where large messages take their memory, until the next one or the end; null for any.</param>
+internal sealed class FrameReader(Stream body, int messageBytesMax, string? encoding, ByteBudget? budget = null)
+    : IDisposable
 {
     /// <summary>Bytes before a message.</summary>
     public const int PrefixBytes = 5;
@@ -21,6 +24,14 @@ internal sealed class FrameReader(Stream body, int messageBytesMax, string? enco
     private const int FirstBytes = 4 << 10;
     private const int GrowthBytes = 64 << 10;
 
+    // The bytes, and the message that is made of them.
+    private const int SharesOfMessage = 2;
+
+    // From when it is its turn: whoever takes longer holds up the others.
+    private static readonly TimeSpan LargeTimeMax = TimeSpan.FromMinutes(2);
+
+    private IDisposable? _share;
+    private bool _isPooled = true;
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(FirstBytes);
     private int _start;
     private int _end;
@@ -46,10 +57,15 @@ internal sealed class FrameReader(Stream body, int messageBytesMax, string? enco
         }
 
         _start += PrefixBytes;
-        if (!await FillAsync((int)length, cancellationToken).ConfigureAwait(false))
+        if (budget is not null && length > ByteBudget.SmallBytes)
         {
-            throw Truncated();
+            await FillLargeAsync(budget, (int)length, cancellationToken).ConfigureAwait(false);
         }
+        else
+        {
+            await FillWholeAsync((int)length, false, cancellationToken).ConfigureAwait(false);
+        }
+
 
         var frame = new ReadOnlyMemory<byte>(_buffer, _start, (int)length);
         _start += (int)length;
@@ -58,7 +74,7 @@ internal sealed class FrameReader(Stream body, int messageBytesMax, string? enco
             return flag switch
             {
                 0 => parser.ParseFrom(frame.Span),
-                1 => parser.ParseFrom(Decompress(frame)),
+                1 => parser.ParseFrom(await DecompressAsync(frame, cancellationToken).ConfigureAwait(false)),
                 _ => throw new RpcException(RpcCode.Internal, $"A message has the unknown flag {flag}."),
             };
         }
@@ -66,16 +82,17 @@ internal sealed class FrameReader(Stream body, int messageBytesMax, string? enco
         {
             throw new RpcException(RpcCode.Internal, "A message is not of its type.", null, error);
         }
+        finally
+        {
+            Shrink();
+        }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (_buffer.Length > 0)
-        {
-            ArrayPool<byte>.Shared.Return(_buffer);
-            _buffer = [];
-        }
+        Replace([], isPooled: false);
+        _share?.Dispose();
     }
 
     private static RpcException Truncated() => new(RpcCode.Internal, "The body ends within a message.");
@@ -83,8 +100,60 @@ internal sealed class FrameReader(Stream body, int messageBytesMax, string? enco
     private RpcException TooLarge(long length) => new(
         RpcCode.ResourceExhausted, $"A message has {length} bytes or more; the limit is {messageBytesMax}.");
 
+    /// <summary>Reads a large message: a little of it, and the rest when there is memory for all of it.</summary>
+    private async ValueTask FillLargeAsync(ByteBudget memory, int count, CancellationToken cancellationToken)
+    {
+        await FillWholeAsync(ByteBudget.SmallBytes, false, cancellationToken).ConfigureAwait(false);
+        _share?.Dispose();
+        _share = await memory.TakeAsync((long)SharesOfMessage * count, cancellationToken).ConfigureAwait(false);
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        late.CancelAfter(LargeTimeMax);
+        try
+        {
+            await FillWholeAsync(count, true, late.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new RpcException(
+                RpcCode.DeadlineExceeded, $"A message of {count} bytes did not come within {LargeTimeMax}.", null,
+                error);
+        }
+    }
+
+    private async ValueTask FillWholeAsync(int count, bool isAdmitted, CancellationToken cancellationToken)
+    {
+        if (!await FillAsync(count, cancellationToken, isAdmitted).ConfigureAwait(false))
+        {
+            throw Truncated();
+        }
+    }
+
+    // A large message was copied when it was parsed: its bytes are not kept while it is worked on.
+    private void Shrink()
+    {
+        if (_buffer.Length > 2 * ByteBudget.SmallBytes && Available <= FirstBytes)
+        {
+            var smaller = ArrayPool<byte>.Shared.Rent(FirstBytes);
+            _buffer.AsSpan(_start, Available).CopyTo(smaller);
+            (_start, _end) = (0, Available);
+            Replace(smaller, isPooled: true);
+        }
+    }
+
+    // What a pool keeps, it keeps for long: large ones are not its.
+    private void Replace(byte[] buffer, bool isPooled)
+    {
+        if (_isPooled && _buffer.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(_buffer);
+        }
+
+        (_buffer, _isPooled) = (buffer, isPooled);
+    }
+
     /// <summary>Reads until so many bytes are there; false when the body ends before.</summary>
-    private async ValueTask<bool> FillAsync(int count, CancellationToken cancellationToken)
+    private async ValueTask<bool> FillAsync(
+        int count, CancellationToken cancellationToken, bool isAdmitted = false)
     {
         while (Available < count)
         {
@@ -96,10 +165,11 @@ internal sealed class FrameReader(Stream body, int messageBytesMax, string? enco
 
             if (_end == _buffer.Length)
             {
-                var larger = ArrayPool<byte>.Shared.Rent(Math.Min(Math.Max(count, FirstBytes), 2 * _end + GrowthBytes));
+                var larger = isAdmitted
+                    ? GC.AllocateUninitializedArray<byte>(count)
+                    : ArrayPool<byte>.Shared.Rent(Math.Min(Math.Max(count, FirstBytes), (2 * _end) + GrowthBytes));
                 _buffer.AsSpan(0, _end).CopyTo(larger);
-                ArrayPool<byte>.Shared.Return(_buffer);
-                _buffer = larger;
+                Replace(larger, !isAdmitted);
             }
 
             var read = await body.ReadAsync(_buffer.AsMemory(_end), cancellationToken).ConfigureAwait(false);
@@ -114,7 +184,7 @@ internal sealed class FrameReader(Stream body, int messageBytesMax, string? enco
         return true;
     }
 
-    private byte[] Decompress(ReadOnlyMemory<byte> frame)
+    private async ValueTask<byte[]> DecompressAsync(ReadOnlyMemory<byte> frame, CancellationToken cancellationToken)
     {
         if (encoding is null or "identity")
         {
@@ -130,6 +200,12 @@ internal sealed class FrameReader(Stream body, int messageBytesMax, string? enco
             for (int read; (read = gzip.Read(part)) > 0;)
             {
                 plain.Write(part, 0, read);
+                if (budget is not null && _share is null && plain.Length > ByteBudget.SmallBytes)
+                {
+                    _share = await budget.TakeAsync((long)SharesOfMessage * messageBytesMax, cancellationToken)
+                        .ConfigureAwait(false);
+                }
+
                 if (plain.Length > messageBytesMax)
                 {
                     throw TooLarge(plain.Length);

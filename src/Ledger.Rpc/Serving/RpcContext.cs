@@ -20,6 +20,9 @@ internal sealed class RpcContext(RpcMetadata metadata, object? user, Cancellatio
     /// <summary>What goes to the caller with how the call ended.</summary>
     public RpcMetadata Trailers { get; } = [];
 
+    /// <summary>Where a large answer takes its memory; null for any.</summary>
+    public ByteBudget? Answers { get; set; }
+
     /// <summary>Work of the call that may go on when the caller has its answer; null when there is none.</summary>
     public Task? Left { get; set; }
 }

@@ -104,6 +104,14 @@ internal sealed class UnaryHandler<TRequest, TResponse>(
 
         // Work that does not hear of the deadline is left to end by itself: the caller hears of it in time.
         var response = await working.WaitAsync(context.Token).ConfigureAwait(false);
+        if (context.Answers is { } budget && FrameWriter.SizeOf(response) is > ByteBudget.SmallBytes and var size)
+        {
+            // The message and its bytes, until the caller has taken most of them.
+            using var share = budget.Take(2L * size);
+            await SendAsync(response, exchange, context.Token).ConfigureAwait(false);
+            return;
+        }
+
         Write(response, exchange);
     }
 }

@@ -20,6 +20,12 @@ internal sealed class RpcServer(Action<string, Exception>? failed = null, Cancel
     /// <summary>Bytes of a message at most. May change at any time.</summary>
     public int MessageBytesMax { get; set; } = MessageBytesMaxDefault;
 
+    /// <summary>Where large requests take their memory; null for any. Set before the first call.</summary>
+    public ByteBudget? Requests { get; set; }
+
+    /// <summary>Where large answers take their memory; null for any. Set before the first call.</summary>
+    public ByteBudget? Answers { get; set; }
+
     /// <summary>Adds a method with one message and one answer.</summary>
     public void Add<TRequest, TResponse>(
         RpcMethod<TRequest, TResponse> method, Func<TRequest, RpcContext, Task<TResponse>> work, bool isOpen = false)
@@ -148,7 +154,8 @@ internal sealed class RpcServer(Action<string, Exception>? failed = null, Cancel
 
         // Nobody fills the memory whom nobody knows.
         var bytesMax = handler.IsOpen ? Math.Min(MessageBytesMax, OpenMessageBytesMax) : MessageBytesMax;
-        using var reader = new FrameReader(exchange.Body, bytesMax, exchange.Header(GrpcHeaders.Encoding));
+        using var reader = new FrameReader(exchange.Body, bytesMax, exchange.Header(GrpcHeaders.Encoding), Requests);
+        context.Answers = Answers;
         await handler.RunAsync(reader, exchange, context).ConfigureAwait(false);
     }
 

@@ -145,6 +145,11 @@ internal static class ConfigurationTable
         {
             Min = 1024, Max = 1024 * Mebibyte, IsReloadable = true,
         },
+        new("limits.large_bytes", ValueKind.Number, "134217728",
+            "Memory for messages of more than 256 KiB, all together, in bytes; what is beyond waits or is refused.")
+        {
+            Min = Mebibyte, Max = 2047 * Mebibyte,
+        },
         new("limits.stores", ValueKind.Number, "1000", "Stores at most; beyond them an append makes none.")
         {
             Min = 1, Max = 1_000_000, IsReloadable = true,

@@ -6,6 +6,9 @@ internal sealed record LimitOptions
     /// <summary>The largest message, in bytes.</summary>
     public int MessageBytes { get; init; } = 20 << 20;
 
+    /// <summary>Bytes of memory for large messages, all together.</summary>
+    public int LargeBytes { get; init; } = 128 << 20;
+
     /// <summary>Stores at most.</summary>
     public int Stores { get; init; } = 1000;
 
@@ -45,6 +48,7 @@ internal sealed record LimitOptions
         return new LimitOptions
         {
             MessageBytes = Number("limits.message_bytes"),
+            LargeBytes = Number("limits.large_bytes"),
             Stores = Number("limits.stores"),
             StoreIdleTimeout = values.Duration("limits.store_idle_timeout"),
             Connections = Number("limits.connections"),

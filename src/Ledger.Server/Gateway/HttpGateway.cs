@@ -2,6 +2,7 @@ using System.Text;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Ledger.Rpc;
+using Ledger.Rpc.Serving;
 using Ledger.Rpc.V1;
 using Ledger.Server.Hosting;
 using Ledger.Server.Identities;
@@ -21,6 +22,10 @@ internal sealed class HttpGateway(DaemonParts parts)
 
     private const string LastEventHeader = "last-event-id";
 
+    private const int SharesOfBody = 6;
+
+    // From when it is its turn: whoever takes longer holds up the others.
+    private static readonly TimeSpan LargeTimeMax = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(15);
     private static readonly byte[] Comment = ":\n\n"u8.ToArray();
 
@@ -86,6 +91,10 @@ internal sealed class HttpGateway(DaemonParts parts)
     private async Task AnswerAsync(HttpContext context, Route route, IMessage request, ServiceCall call)
     {
         var response = await route.Call!(parts.Service, request, call);
+
+        // The message, and its JSON as it grows, until the caller has taken most of it.
+        using var share = response.CalculateSize() is > ByteBudget.SmallBytes and var size
+            ? parts.Answers.Take(4L * size) : null;
         await Answers.BytesAsync(context, "application/json", ProtoJson.ToBytes(response));
     }
 
@@ -206,20 +215,19 @@ internal sealed class HttpGateway(DaemonParts parts)
         var sizeMax = parts.State.Options.Limits.MessageBytes / 2L * 3;
         if (context.Request.ContentLength > sizeMax)
         {
-            throw TooLarge();
+            throw TooLarge(sizeMax);
         }
 
         using var bytes = new MemoryStream();
-        var buffer = new byte[81_920];
-        int read;
-        while ((read = await context.Request.Body.ReadAsync(buffer, context.RequestAborted)) > 0)
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        try
         {
-            if (bytes.Length + read > sizeMax)
-            {
-                throw TooLarge();
-            }
-
-            bytes.Write(buffer, 0, read);
+            await ReadAsync(context, bytes, sizeMax, late);
+        }
+        catch (OperationCanceledException error) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            throw new RpcException(
+                RpcCode.DeadlineExceeded, $"The body did not come within {LargeTimeMax}.", null, error);
         }
 
         try
@@ -232,7 +240,34 @@ internal sealed class HttpGateway(DaemonParts parts)
             throw new ArgumentException("The body is not UTF-8.", error);
         }
 
-        BadHttpRequestException TooLarge() => new(
-            $"The body has more than {sizeMax} bytes.", StatusCodes.Status413PayloadTooLarge);
     }
+
+    /// <summary>Reads a body: a little of it, and the rest when there is memory for what is made of it.</summary>
+    private async Task ReadAsync(HttpContext context, MemoryStream bytes, long sizeMax, CancellationTokenSource late)
+    {
+        var buffer = new byte[81_920];
+        var isAdmitted = false;
+        int read;
+        while ((read = await context.Request.Body.ReadAsync(buffer, late.Token)) > 0)
+        {
+            if (bytes.Length + read > sizeMax)
+            {
+                throw TooLarge(sizeMax);
+            }
+
+            bytes.Write(buffer, 0, read);
+            if (!isAdmitted && bytes.Length > ByteBudget.SmallBytes)
+            {
+                // The bytes, their text, what the parser makes of it, and the message; as long as the call lasts.
+                isAdmitted = true;
+                var size = context.Request.ContentLength ?? sizeMax;
+                context.Response.RegisterForDispose(await parts.Requests.TakeAsync(SharesOfBody * size, late.Token));
+                late.CancelAfter(LargeTimeMax);
+                bytes.Capacity = (int)size;
+            }
+        }
+    }
+
+    private static BadHttpRequestException TooLarge(long sizeMax) => new(
+        $"The body has more than {sizeMax} bytes.", StatusCodes.Status413PayloadTooLarge);
 }

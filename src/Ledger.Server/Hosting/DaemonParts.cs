@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
 using Ledger.Objects;
+using Ledger.Rpc.Serving;
 using Ledger.Runtime;
 using Ledger.Server.Configuration;
 using Ledger.Server.Hooks;
@@ -41,6 +42,8 @@ internal sealed class DaemonParts : IAsyncDisposable
             ? StoreCatalog.OfPostgres(database.Address, idleTime: state.Options.Limits.StoreIdleTimeout)
             : StoreCatalog.OfSqlite(database.Address, idleTime: state.Options.Limits.StoreIdleTimeout);
         Catalog.StoresMax = state.Options.Limits.Stores;
+        Answers = new ByteBudget(state.Options.Limits.LargeBytes / 3);
+        Requests = new ByteBudget(state.Options.Limits.LargeBytes / 3 * 2);
         Service = new LedgerService(Catalog, _stopping.Token);
         _hooks = new HookHost(
             async (store, token) =>
@@ -74,6 +77,12 @@ internal sealed class DaemonParts : IAsyncDisposable
 
     /// <summary>What calls do.</summary>
     public LedgerService Service { get; }
+
+    /// <summary>Where large requests take their memory, over gRPC and over HTTP.</summary>
+    public ByteBudget Requests { get; }
+
+    /// <summary>The same of answers: who does not take them is in no writer's way.</summary>
+    public ByteBudget Answers { get; }
 
     /// <summary>What operators ask of hooks.</summary>
     public HookAdmin HookAdmin { get; }

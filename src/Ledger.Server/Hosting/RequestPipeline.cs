@@ -39,6 +39,7 @@ internal sealed class RequestPipeline
         _grpc = new GrpcEndpoints(
             parts.Service, admin, AuthenticateAsync,
             async token => await parts.FindTroubleAsync(token) is null, parts.Logger, parts.Stopping);
+        (_grpc.Server.Requests, _grpc.Server.Answers) = (parts.Requests, parts.Answers);
     }
 
     /// <summary>Answers a call.</summary>
