@@ -13,6 +13,9 @@ internal sealed class RefusingObjectStore(IObjectStore inner) : IObjectStore
     /// <summary>What each commit waits for before it is made; null for nothing.</summary>
     public Func<Durability, Task>? CommitDelay { get; set; }
 
+    /// <summary>What each read of a row waits for after it, by its key and content; null for nothing.</summary>
+    public Func<ReadOnlyMemory<byte>, ReadOnlyMemory<byte>?, Task>? RowRead { get; set; }
+
     /// <summary>Called after each commit that was made.</summary>
     public Action? Committed { get; set; }
 
@@ -28,8 +31,13 @@ internal sealed class RefusingObjectStore(IObjectStore inner) : IObjectStore
             ? ValueTask.FromException<ReadOnlyMemory<byte>?>(error)
             : inner.ReadAsync(kind, id, cancellationToken);
 
-    public ValueTask<ReadOnlyMemory<byte>?> ReadRowAsync(
-        ReadOnlyMemory<byte> key, CancellationToken cancellationToken) => inner.ReadRowAsync(key, cancellationToken);
+    public async ValueTask<ReadOnlyMemory<byte>?> ReadRowAsync(
+        ReadOnlyMemory<byte> key, CancellationToken cancellationToken)
+    {
+        var content = await inner.ReadRowAsync(key, cancellationToken);
+        await (RowRead?.Invoke(key, content) ?? Task.CompletedTask);
+        return content;
+    }
 
     public IAsyncEnumerable<StoredRow> ScanRowsAsync(
         ReadOnlyMemory<byte> prefix, CancellationToken cancellationToken) =>

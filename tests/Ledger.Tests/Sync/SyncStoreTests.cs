@@ -188,6 +188,47 @@ public sealed class SyncStoreTests
         });
 
     [Fact]
+    public void What_is_taken_in_the_moment_something_was_shown_is_shown_too()
+    {
+        var world = TestRuntime.Create(146);
+        world.Run(async runtime =>
+        {
+            var cloud = new MemoryCloud(runtime);
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            await PutAndSyncAsync(first, "a", "1");
+            var store = new RefusingObjectStore(new MemoryObjectStore());
+            await using var ledger = await OpenAsync(runtime, store, 2);
+            await using var engine = await StartAsync(ledger, cloud);
+            await engine.SyncNowAsync(default);
+            var (isShowing, isDone) = (false, false);
+            store.RowRead = async (key, content) =>
+            {
+                if (isDone || !key.Span.SequenceEqual(SyncRowKeys.Page(PageId.Root)))
+                {
+                    return;
+                }
+
+                var isPending = SyncPageRow.Decode(content!.Value.Span).Pending.Count > 0;
+                isDone = isShowing && !isPending;
+                isShowing |= isPending;
+                if (isDone)
+                {
+                    // All is shown, and the turn is about to end: the download takes it before anything else happens.
+                    await PutAndSyncAsync(first, "c", "3");
+                    await runtime.Delay(TimeSpan.FromSeconds(10), default);
+                    world.Scheduler.AtOnce = 30;
+                }
+            };
+            await PutAndSyncAsync(first, "b", "2");
+            await runtime.Delay(TimeSpan.FromMinutes(1), default);
+
+            Assert.True(isDone);
+            await using var there = await ledger.GetPageAsync(PageId.Root);
+            Assert.Equal("a=1,b=2,c=3", await there.ShowAsync());
+        });
+    }
+
+    [Fact]
     public void A_repair_that_is_cancelled_once_the_cloud_is_forgotten_sends_what_the_cloud_lacks() => Run(
         seed: 145, async (runtime, cloud) =>
         {
