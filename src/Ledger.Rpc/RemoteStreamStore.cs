@@ -78,8 +78,7 @@ public sealed class RemoteStreamStore : StreamStore
     internal override IDisposable Listen() => _watch.Listen();
 
     internal override async ValueTask<TResult> UpdateConsumerCoreAsync<TResult>(
-        string name, ParkedPart part, Func<ConsumerRow, ConsumerUpdate<TResult>> change,
-        CancellationToken cancellationToken)
+        string name, Func<string?, long, ConsumerUpdate<TResult>> change, CancellationToken cancellationToken)
     {
         var response = await AskAsync(
             LedgerMethods.UpdateConsumer, new UpdateConsumerRequest { Name = name }, cancellationToken)
@@ -87,8 +86,7 @@ public sealed class RemoteStreamStore : StreamStore
         while (true)
         {
             var text = response.HasState ? response.State : null;
-            var row = ConsumerRow.Of(name, text, response.NowMs);
-            var update = change(row);
+            var update = change(text, response.NowMs);
             if (update is { IsDeleted: false, State: null })
             {
                 return update.Result;
@@ -100,7 +98,7 @@ public sealed class RemoteStreamStore : StreamStore
                 request.Expected = text;
             }
 
-            if (!update.IsDeleted && row.After(update).Whole is { } state)
+            if (update is { IsDeleted: false, State: { } state })
             {
                 request.State = state;
             }
@@ -114,15 +112,12 @@ public sealed class RemoteStreamStore : StreamStore
         }
     }
 
-    internal override async ValueTask<IReadOnlyList<ConsumerRow>> ListConsumersCoreAsync(
+    internal override async ValueTask<IReadOnlyList<(string Name, string State, long NowMs)>> ListConsumersCoreAsync(
         CancellationToken cancellationToken)
     {
         var response = await AskAsync(LedgerMethods.ListConsumers, new ListConsumersRequest(), cancellationToken)
             .ConfigureAwait(false);
-        return
-        [
-            .. response.Consumers.Select(consumer => ConsumerRow.Of(consumer.Name, consumer.State, consumer.NowMs)),
-        ];
+        return [.. response.Consumers.Select(consumer => (consumer.Name, consumer.State, consumer.NowMs))];
     }
 
     private protected override ValueTask OpenCoreAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;

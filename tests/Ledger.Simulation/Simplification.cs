@@ -17,6 +17,8 @@ internal sealed record Simplification(string Name, Func<RunOptions, RunOptions> 
         new("disk-faults", static options => options with { DiskFaults = 0 }),
         new("backups", static options => options with { Restores = false }),
         new("deleted-page", static options => options with { Recreates = false }),
+        new("lazy-values", static options => options with { Fetches = false }),
+        new("bit-flips", static options => options with { Rots = false }),
         new("clock-jumps", static options => options with { ClocksJump = false }),
         new("divergence", static options => options with { Diverges = false }),
         new("buffering", static options => options with { Buffered = 0 }),

@@ -12,7 +12,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [Fact]
     public void Every_seed_keeps_every_promise()
     {
-        var (seeds, operations) = IsNightly ? ("20000", "2000") : ("500", "1000");
+        var (seeds, operations) = IsNightly ? ("20000", "2000") : ("500", "2000");
 
         var (exitCode, text) = Simulate("--seeds", seeds, "--ops", operations);
 
@@ -20,16 +20,16 @@ public sealed class SimulationTests(ITestOutputHelper output)
         Assert.True(exitCode == 0, text);
     }
 
-    /// <summary>A simulator that finds nothing proves nothing.</summary>
-    [Theory]
-    [InlineData("SkipFlush")]
-    [InlineData("SyncReuseNonce")]
-    [InlineData("SyncEntryBeforeBlobs")]
-    public void A_planted_fault_is_found(string fault)
+    /// <summary>
+    /// A simulator that finds nothing proves nothing. In one process: most of a short one is compiling.
+    /// </summary>
+    [Fact]
+    public void Planted_faults_are_found()
     {
-        var (exitCode, text) = Simulate("--seeds", "12", "--ops", "600", "--bug", fault);
+        var (exitCode, text) = Simulate(
+            "--bugs", "--seeds", "12", "--ops", "600", "--bug", "SkipFlush,SyncReuseNonce,SyncEntryBeforeBlobs");
 
-        Assert.True(exitCode == 1 && text.Contains("FAILED seed", StringComparison.Ordinal), text);
+        Assert.True(exitCode == 0 && text.Contains("3 of 3 found", StringComparison.Ordinal), text);
     }
 
     private static (int ExitCode, string Text) Simulate(params string[] arguments)
@@ -41,7 +41,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
             WorkingDirectory = AppContext.BaseDirectory,
         };
         // Most of what a run allocates lives for a step or two: it is to be collected seldom.
-        start.Environment["DOTNET_GCgen0size"] = "0x10000000";
+        start.Environment["DOTNET_GCgen0size"] = "0x4000000";
         start.ArgumentList.Add("exec");
         start.ArgumentList.Add(typeof(SimulationTests).Assembly.Location);
         foreach (var argument in arguments)

@@ -15,15 +15,14 @@ internal static class ConsumerAdmin
         var identity = store.Runtime.NextUInt64();
         return store.UpdateConsumerCoreAsync(
             name,
-            ParkedPart.None,
-            row =>
+            (text, _) =>
             {
-                if (row.State is null && !create)
+                if (text is null && !create)
                 {
                     return new ConsumerUpdate<bool>(null, false, false);
                 }
 
-                var state = row.Parse() ?? new ConsumerState { Identity = identity };
+                var state = text is null ? new ConsumerState { Identity = identity } : ConsumerState.Parse(text);
                 state.Read = after.Value;
                 state.Pending.Clear();
                 return Changed(state);
@@ -36,14 +35,15 @@ internal static class ConsumerAdmin
         StreamStore store, string name, Position position, bool retry, CancellationToken cancellationToken) =>
         store.UpdateConsumerCoreAsync(
             name,
-            ParkedPart.All,
-            row =>
+            (text, _) =>
             {
-                var parked = row.Parked.FirstOrDefault(parked => parked.Position == position.Value);
-                if (parked is null || row.Parse() is not { } state)
+                var state = text is null ? new ConsumerState() : ConsumerState.Parse(text);
+                if (state.Parked.Find(parked => parked.Position == position.Value) is not { } parked)
                 {
                     return new ConsumerUpdate<bool>(null, false, false);
                 }
+
+                state.Parked.Remove(parked);
 
                 // After a reset it may be pending as well.
                 if (retry && position.Value <= state.Read
@@ -58,15 +58,14 @@ internal static class ConsumerAdmin
                     state.Pending.Sort((left, right) => left.Position.CompareTo(right.Position));
                 }
 
-                return Changed(state) with { Released = [parked.Position] };
+                return Changed(state);
             },
             cancellationToken);
 
     /// <summary>Forgets a consumer.</summary>
     public static ValueTask<bool> DropAsync(StreamStore store, string name, CancellationToken cancellationToken) =>
         store.UpdateConsumerCoreAsync(
-            name, ParkedPart.None,
-            row => new ConsumerUpdate<bool>(null, row.State is not null, row.State is not null), cancellationToken);
+            name, (text, _) => new ConsumerUpdate<bool>(null, text is not null, text is not null), cancellationToken);
 
     // A new epoch, so that whoever works from the old state can no longer write it.
     private static ConsumerUpdate<bool> Changed(ConsumerState state)
@@ -77,13 +76,13 @@ internal static class ConsumerAdmin
     }
 
     /// <summary>What a row says.</summary>
-    public static ConsumerInfo Describe(ConsumerRow row)
+    public static ConsumerInfo Describe((string Name, string State, long NowMs) row)
     {
-        var state = row.Parse() ?? new ConsumerState();
+        var state = ConsumerState.Parse(row.State);
         return new ConsumerInfo(
             row.Name, state.Epoch, new Position(state.Low), new Position(state.Read), state.Pending.Count,
             state.UntilMs > row.NowMs ? DateTimeOffset.FromUnixTimeMilliseconds(state.UntilMs) : null,
-            [.. row.Parked.Select(parked => new ParkedEntry(
+            [.. state.Parked.Select(parked => new ParkedEntry(
                 new Position(parked.Position), EntryId.Parse(parked.Id), parked.Stream, parked.Attempts, parked.Error,
                 DateTimeOffset.FromUnixTimeMilliseconds(parked.AtMs)))]);
     }

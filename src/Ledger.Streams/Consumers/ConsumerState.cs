@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Ledger.Objects;
@@ -6,19 +5,12 @@ using Ledger.Objects;
 namespace Ledger.Streams.Consumers;
 
 /// <summary>What a change of a consumer's row gives.</summary>
-/// <param name="State">The new state, without what is parked; null to leave all as it is, or to delete it.</param>
-/// <param name="IsDeleted">True to delete the row, and with it what is parked.</param>
+/// <param name="State">The new state; null to leave it as it is, or to delete it.</param>
+/// <param name="IsDeleted">True to delete the row.</param>
 /// <param name="Result">Handed to whoever asked for the change.</param>
-internal readonly record struct ConsumerUpdate<TResult>(string? State, bool IsDeleted, TResult Result)
-{
-    /// <summary>What is parked from now on; it takes the place of what is parked at the same position.</summary>
-    public IReadOnlyList<ConsumerState.ParkedState> Parked { get; init; } = [];
+internal readonly record struct ConsumerUpdate<TResult>(string? State, bool IsDeleted, TResult Result);
 
-    /// <summary>Positions at which nothing is parked any more.</summary>
-    public IReadOnlyList<long> Released { get; init; } = [];
-}
-
-/// <summary>A consumer's durable state, one JSON object; documented in docs/formats/streams-sqlite.md.</summary>
+/// <summary>A consumer's durable state, one JSON object; documented in docs/formats/streams-relational.md.</summary>
 internal sealed class ConsumerState
 {
     /// <summary>Parked entries at most; at that many a failing entry waits instead of being parked.</summary>
@@ -51,19 +43,9 @@ internal sealed class ConsumerState
     [JsonPropertyName("pending")]
     public List<PendingState> Pending { get; set; } = [];
 
-    /// <summary>
-    /// What failed too often, ascending by position: on the wire, and in files of version 1. Null everywhere else.
-    /// </summary>
+    /// <summary>What failed too often, ascending by position.</summary>
     [JsonPropertyName("parked")]
-    public List<ParkedState>? Parked { get; set; }
-
-    /// <summary>Where something is parked.</summary>
-    [JsonIgnore]
-    public HashSet<long> ParkedAt { get; } = [];
-
-    /// <summary>What was parked and is not written yet.</summary>
-    [JsonIgnore]
-    public List<ParkedState> NewlyParked { get; private init; } = [];
+    public List<ParkedState> Parked { get; set; } = [];
 
     /// <summary>Everything up to here is done or parked.</summary>
     [JsonIgnore]
@@ -87,14 +69,12 @@ internal sealed class ConsumerState
         failure ??= DeliveryFailure.Counted;
         pending.Attempts += failure.IsCounted ? 1 : 0;
         pending.IsInFlight = false;
-        pending.Error = Clean(error.Length > ErrorLengthMax ? error[..ErrorLengthMax] : error);
+        pending.Error = error.Length > ErrorLengthMax ? error[..ErrorLengthMax] : error;
         var isOver = failure.IsFinal || (failure.IsCounted && pending.Attempts >= options.AttemptsMax);
-        if (isOver && (ParkedAt.Count < ParkedMax || ParkedAt.Contains(pending.Position)))
+        if (isOver && Parked.Count < ParkedMax)
         {
             Pending.Remove(pending);
-            ParkedAt.Add(pending.Position);
-            NewlyParked.RemoveAll(parked => parked.Position == pending.Position);
-            NewlyParked.Add(new ParkedState
+            Parked.Add(new ParkedState
             {
                 Position = pending.Position,
                 Id = pending.Id,
@@ -103,6 +83,7 @@ internal sealed class ConsumerState
                 Error = pending.Error,
                 AtMs = nowMs,
             });
+            Parked.Sort((left, right) => left.Position.CompareTo(right.Position));
             return;
         }
 
@@ -110,10 +91,6 @@ internal sealed class ConsumerState
         pending.NotBeforeMs = nowMs + (long)(failure.RetryAfter is { } after
             ? after.TotalMilliseconds : Math.Min(delayMs, options.RetryDelayMax.TotalMilliseconds));
     }
-
-    /// <summary>The text as every database takes it: NUL becomes a space, half a pair U+FFFD.</summary>
-    public static string Clean(string text) =>
-        Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text.Replace('\0', ' ')));
 
     /// <summary>A copy of what must be durable now; it is not changed by what comes later.</summary>
     /// <param name="touchedMax">
@@ -135,7 +112,7 @@ internal sealed class ConsumerState
                 .. Pending.Where(pending => pending.Position <= touchedMax)
                     .Select(pending => pending.Copy(isInFlight: pending.IsInFlight && deathCounts)),
             ],
-            NewlyParked = [.. NewlyParked],
+            Parked = [.. Parked],
         };
     }
 
@@ -193,7 +170,7 @@ internal sealed class ConsumerState
     }
 
     /// <summary>An entry that failed too often.</summary>
-    internal sealed record ParkedState
+    internal sealed class ParkedState
     {
         /// <summary>Its place.</summary>
         [JsonPropertyName("position")]

@@ -46,13 +46,6 @@ public sealed partial class StreamConsumer
 
             await WriteAsync(durable, isLast, cancellationToken);
             _savedChanges = covered;
-            if (durable.NewlyParked.Count > 0)
-            {
-                using (await _gate.AcquireAsync(CancellationToken.None))
-                {
-                    _state.NewlyParked.RemoveAll(durable.NewlyParked.Contains);
-                }
-            }
         }
     }
 
@@ -61,17 +54,13 @@ public sealed partial class StreamConsumer
         var durationMs = isLast ? 0 : (long)_options.LeaseDuration.TotalMilliseconds;
         var (isHeld, epochNow, nowMs) = await _store.UpdateConsumerCoreAsync(
             Name,
-            ParkedPart.None,
-            row =>
+            (text, now) =>
             {
-                var (stored, now) = (row.Parse() ?? new ConsumerState(), row.NowMs);
+                var stored = text is null ? new ConsumerState() : ConsumerState.Parse(text);
                 var isOurs = stored.Epoch == durable.Epoch && stored.Identity == durable.Identity;
                 durable.UntilMs = isLast ? 0 : now + durationMs;
                 return new ConsumerUpdate<(bool, long, long)>(
-                    isOurs ? durable.Format() : null, false, (isOurs, stored.Epoch, now))
-                {
-                    Parked = isOurs ? durable.NewlyParked : [],
-                };
+                    isOurs ? durable.Format() : null, false, (isOurs, stored.Epoch, now));
             },
             cancellationToken);
         _clockAheadMs = nowMs - _store.Runtime.WallClockMs();

@@ -190,8 +190,7 @@ internal sealed class PageModel
                 var other = _run.Find(winner)!;
 
                 // A put that was deleted before its journal was folded is in no commit, and hides nothing elsewhere.
-                if (_run.DecidesByDevice && other.Device == write.Device && other.Ended < write.Begun &&
-                    !IsDeleted(write))
+                if (_run.IsLater(write, other) && !IsDeleted(write))
                 {
                     throw new ViolationException("R15", $"{where}: {write} lost to the older {other}.");
                 }

@@ -45,8 +45,15 @@ internal sealed class RunModel
     /// </remarks>
     public bool DecidesByDevice { get; init; }
 
+    /// <summary>Events for which a device may have two heads side by side, where the disk is fast.</summary>
+    public long TwoHeadsMax { get; init; }
+
     /// <summary>Counts an event: later ones have greater numbers.</summary>
     public long Tick() => ++_events;
+
+    /// <summary>Whether of two writes of a key the later one wins for sure, because one device made both.</summary>
+    public bool IsLater(Write write, Write other) =>
+        DecidesByDevice && other.Device == write.Device && other.Ended < write.Begun - TwoHeadsMax;
 
     /// <summary>A device told its id.</summary>
     /// <returns>The one that it had before; null for none, or the same.</returns>

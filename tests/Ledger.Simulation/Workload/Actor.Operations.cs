@@ -21,7 +21,7 @@ internal sealed partial class Actor
             var key = _random.Next(page.KeyCount);
             if (_random.Next(3) == 0 && !changes.ContainsKey(key))
             {
-                var value = await transaction.GetAsync(page.KeyBytes(key));
+                var value = await ReadAsync(key, transaction.GetAsync);
                 replaced[key] = value is { } bytes ? page.Identify(key, bytes.Span, Where).Id : 0;
             }
 
@@ -126,7 +126,15 @@ internal sealed partial class Actor
                 throw new ViolationException("R8", $"{Where}: a range shows key {key}, which is outside of it.");
             }
 
-            page.Identify(key, entry.Value!.Value.Span, Where);
+            if (entry.Value is { } value)
+            {
+                page.Identify(key, value.Span, Where);
+            }
+            else
+            {
+                Checks.CheckLazy(page, entry, Where);
+            }
+
             if (--left == 0)
             {
                 break;
@@ -258,7 +266,7 @@ internal sealed partial class Actor
             if (_entries is not null)
             {
                 var now = await Checks.ScanAsync(page, snapshot, where);
-                if (!now.SequenceEqual(_entries))
+                if (!Checks.AreEqual(now, _entries))
                 {
                     throw new ViolationException("R3", $"{where}: a snapshot of {snapshot.Commit.Id} has changed.");
                 }

@@ -130,16 +130,40 @@ internal sealed partial class Actor(Session session, PageModel page)
     {
         // What others of this device write meanwhile may hide it.
         var own = _own.GetValueOrDefault(key);
-        var value = await _page.GetAsync(page.KeyBytes(key));
+        var value = await ReadAsync(key, _page.GetAsync);
         var seen = value is { } bytes ? page.Identify(key, bytes.Span, Where) : null;
-        if (own is not null && seen is not null && _run.Model.DecidesByDevice &&
-            seen.Device == Device && seen.Ended < own.Begun)
+        if (own is not null && seen is not null && _run.Model.IsLater(own, seen))
         {
             throw new ViolationException("R8", $"{Where}: a connection that made {own} sees the older {seen}.");
         }
 
         _run.World.Trace(43, (ulong)(seen?.Id ?? 0));
         return seen;
+    }
+
+    /// <summary>Reads a value; a lazy one that is not here is asked for at times.</summary>
+    private async Task<ReadOnlyMemory<byte>?> ReadAsync(
+        int key, Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask<ReadOnlyMemory<byte>?>> read)
+    {
+        try
+        {
+            return await read(page.KeyBytes(key), CancellationToken.None);
+        }
+        catch (MissingObjectException) when (_run.Options.Fetches && !session.Life.IsDead)
+        {
+            _run.World.Trace(45, (ulong)key);
+        }
+
+        if (_random.Next(2) == 0)
+        {
+            await using var snapshot = await _page.GetSnapshotAsync();
+            if (await snapshot.FindAsync(page.KeyBytes(key)) is { State: ValueState.NeedsFetch } entry)
+            {
+                await Checks.FetchAsync(page, snapshot, entry, Where);
+            }
+        }
+
+        return null;
     }
 
     private int PickSize() => _random.Next(200) switch
@@ -150,9 +174,10 @@ internal sealed partial class Actor(Session session, PageModel page)
         _ => _random.Next(4) == 0 ? Write.ObjectSizeBytesMax : 20_000,
     };
 
-    // Lazy values of other devices are not here unless they are short.
+    // Lazy values of other devices are not here unless they are short, or were fetched.
     private bool PickLazy(int sizeBytes) =>
-        (!_run.Options.HasCloud || sizeBytes <= Write.InlineSizeBytesMax) && _random.Next(8) == 0;
+        (!_run.Options.HasCloud || _run.Options.Fetches || sizeBytes <= Write.InlineSizeBytesMax) &&
+        _random.Next(8) == 0;
 
     private Durability PickDurability() =>
         _random.NextDouble() < _run.Options.Buffered ? Durability.Buffered : Durability.Flushed;

@@ -1,12 +1,16 @@
 using Ledger.Pages;
 using Ledger.Simulation.Model;
 using Ledger.Simulation.Worlds;
+using Ledger.Trees;
 
 namespace Ledger.Simulation.Workload;
 
 /// <summary>Compares what a device shows with the model.</summary>
 internal static class Checks
 {
+    /// <summary>Stands for the write of a lazy value that is not here.</summary>
+    public const long Unknown = -1;
+
     /// <summary>What was acknowledged before a crash is there after it.</summary>
     public static async Task AfterOpeningAsync(Session session, PageModel page)
     {
@@ -33,7 +37,8 @@ internal static class Checks
         var heads = await connection.GetHeadsAsync();
         await using var snapshot = await connection.GetSnapshotAsync();
         var commit = await page.LearnAsync(session.Services, snapshot.Commit.Id);
-        var entries = await ScanAsync(page, snapshot, where);
+        var entries = await ScanAsync(page, snapshot, where, fetches: isEverything);
+        NameUnknown(session, page, commit, entries, isEverything, where);
         Compare(session, page, commit, entries, where);
         if (heads.Count == 1)
         {
@@ -55,8 +60,9 @@ internal static class Checks
     /// <param name="snapshot">Read as a whole.</param>
     /// <param name="where">For the message.</param>
     /// <param name="isOld">Values that only older commits name may be elsewhere.</param>
+    /// <param name="fetches">Asks for lazy values that are not here.</param>
     public static async Task<SortedDictionary<int, long>> ScanAsync(
-        PageModel page, IPageSnapshot snapshot, string where, bool isOld = false)
+        PageModel page, IPageSnapshot snapshot, string where, bool isOld = false, bool fetches = false)
     {
         var entries = new SortedDictionary<int, long>();
         ReadOnlyMemory<byte> last = default;
@@ -75,12 +81,49 @@ internal static class Checks
             }
             else if (!isOld)
             {
-                throw new ViolationException("R17", $"{where}: key {key} is shown, and its value is not here.");
+                CheckLazy(page, entry, where);
+                var fetched = fetches ? await FetchAsync(page, snapshot, entry, where) : null;
+                entries.Add(key, fetched?.Id ?? Unknown);
             }
         }
 
         return entries;
     }
+
+    /// <summary>An entry that is shown without its value is a lazy one.</summary>
+    public static void CheckLazy(PageModel page, Entry entry, string where)
+    {
+        if (entry is not { Priority: EntryPriority.Lazy, State: ValueState.NeedsFetch })
+        {
+            throw new ViolationException(
+                "R17", $"{where}: key {page.KeyOf(entry.Key)} is shown, and its value is not here.");
+        }
+    }
+
+    /// <summary>Asks for a lazy value: it comes as it was put, or somebody says that it cannot be had.</summary>
+    /// <returns>Null when it cannot.</returns>
+    public static async Task<Write?> FetchAsync(PageModel page, IPageSnapshot snapshot, Entry entry, string where)
+    {
+        CheckLazy(page, entry, where);
+        try
+        {
+            var key = page.KeyOf(entry.Key);
+            var value = await snapshot.FetchAsync(entry.Key);
+            var write = page.Identify(key, value!.Value.Span, where);
+            return write.IsLazy
+                ? write
+                : throw new ViolationException("R17", $"{where}: {write} was fetched as a lazy value.");
+        }
+        catch (NetworkUnavailableException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Whether two states are equal as far as both are known.</summary>
+    public static bool AreEqual(SortedDictionary<int, long> left, SortedDictionary<int, long> right) =>
+        left.Count == right.Count && left.All(pair => right.TryGetValue(pair.Key, out var other) &&
+            (other == pair.Value || other == Unknown || pair.Value == Unknown));
 
     /// <summary>Everything is at rest: one head, all that was acknowledged, and a clean verification.</summary>
     public static async Task AtTheEndAsync(Session session)
@@ -118,6 +161,30 @@ internal static class Checks
         {
             throw new ViolationException(
                 "R6", $"Device {session.Device.Number} does not verify: {string.Join(' ', report.Problems)}");
+        }
+    }
+
+    /// <summary>What a lazy value that is not here must be, by who wrote it.</summary>
+    private static void NameUnknown(
+        Session session, PageModel page, CommitModel commit, SortedDictionary<int, long> entries, bool isEverything,
+        string where)
+    {
+        if (!entries.ContainsValue(Unknown))
+        {
+            return;
+        }
+
+        var expected = PageModel.Expected(commit);
+        foreach (var key in entries.Keys.Where(key => entries[key] == Unknown).ToArray())
+        {
+            var write = session.Run.Model.Find(expected.GetValueOrDefault(key));
+            if (write is not { IsLazy: true } || isEverything)
+            {
+                throw new ViolationException(
+                    "R17", $"{where}: key {key} of page {page.Number} cannot be fetched, although it is [{write}].");
+            }
+
+            entries[key] = write.Id;
         }
     }
 

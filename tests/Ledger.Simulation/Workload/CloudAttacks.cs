@@ -226,6 +226,23 @@ internal sealed class Given(Run run, int number)
     private readonly Dictionary<long, FeedEntry> _placed = [];
     private readonly SortedDictionary<long, (CloudIncarnation Incarnation, CloudEntry Entry, Fate Fate)> _entries = [];
 
+    /// <summary>What a copy of the device was given.</summary>
+    public Given Copy()
+    {
+        var copy = new Given(run, number);
+        foreach (var (position, entry) in _placed)
+        {
+            copy._placed.Add(position, entry);
+        }
+
+        foreach (var (position, entry) in _entries)
+        {
+            copy._entries.Add(position, entry);
+        }
+
+        return copy;
+    }
+
     /// <summary>A position has this entry from now on, whenever it is given.</summary>
     public void Place(FeedEntry entry) => _placed[entry.Position.Value] = entry;
 

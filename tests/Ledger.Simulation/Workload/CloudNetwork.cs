@@ -94,7 +94,9 @@ internal sealed class CloudNetwork
 
     private void FailLater<T>(CloudLink link, TaskCompletionSource<T> answer, string why)
     {
-        var patience = TimeSpan.FromMilliseconds(Random.Next(1, 20_000));
+        // From a millisecond to twenty seconds, evenly by magnitude: a call may give up long before its connection
+        // does.
+        var patience = TimeSpan.FromMilliseconds(Math.Pow(10, Random.NextDouble() * 4.3));
         After(link.Life, patience, () => answer.TrySetException(
             new CloudUnavailableException(CloudProblem.Unreachable, $"The cloud did not answer: {why}.")));
     }

@@ -13,6 +13,9 @@ internal sealed class Device
     private FaultyFileSystem? _backup;
     private long _backupMoment;
 
+    // While damaged disks are inspected: what stays.
+    private (FaultyFileSystem Disk, Given Given)? _kept;
+
     public Device(Run run, int number)
     {
         (_run, Number) = (run, number);
@@ -28,7 +31,7 @@ internal sealed class Device
     public FaultyFileSystem Disk { get; private set; }
 
     /// <summary>What it was given of the feed.</summary>
-    public Given Given { get; }
+    public Given Given { get; private set; }
 
     /// <summary>How wrong the clock is.</summary>
     public TimeSpan ClockOffset { get; set; }
@@ -43,13 +46,45 @@ internal sealed class Device
     public bool IsDone => Session is { IsDone: true };
 
     /// <summary>Begins a life.</summary>
-    public void Start()
+    public void Start() => Start(null);
+
+    /// <summary>
+    /// Instead of the present life, which has closed everything, another one looks at a damaged disk.
+    /// </summary>
+    /// <param name="disk">The damaged disk.</param>
+    /// <param name="inspection">What that life does.</param>
+    public void Inspect(FaultyFileSystem disk, Inspection inspection)
+    {
+        _kept ??= (Disk, Given);
+        EndQuietly();
+        (Disk, Given) = (disk, _kept.Value.Given.Copy());
+        Start(inspection);
+    }
+
+    /// <summary>The disk is what it was before the inspections, and a life as any other begins.</summary>
+    public void EndInspections()
+    {
+        EndQuietly();
+        (Disk, Given) = _kept!.Value;
+        _kept = null;
+        Start();
+    }
+
+    private void EndQuietly()
+    {
+        var life = Life!;
+        Life = null;
+        life.Kill();
+        _session?.Link?.Close();
+    }
+
+    private void Start(Inspection? inspection)
     {
         Life = new Life(_run.World, _run.NextLife(), OnDeath);
         var runtime = new LedgerRuntime(
             Life, new LifeClock(_run.World, Life, () => ClockOffset), Life, new LifeFiles(Life, Disk),
             new MemoryNetwork());
-        var session = new Session(_run, this, Life, runtime);
+        var session = new Session(_run, this, Life, runtime, inspection);
         _session = session;
         PlanFaults();
         _run.Say($"device {Number}: life {Life.Number} begins");

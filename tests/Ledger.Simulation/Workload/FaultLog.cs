@@ -6,7 +6,10 @@ using Microsoft.Extensions.Logging;
 namespace Ledger.Simulation.Workload;
 
 /// <summary>Hears of faults that a loop of the engine swallowed: a broken invariant fails the run.</summary>
-internal sealed class FaultLog(Run run, Life life) : ILogger
+/// <param name="run">The run.</param>
+/// <param name="life">Whose log it is.</param>
+/// <param name="mayBeDamaged">That something is damaged is no fault.</param>
+internal sealed class FaultLog(Run run, Life life, bool mayBeDamaged) : ILogger
 {
     /// <summary>What was said last.</summary>
     public string Last { get; private set; } = "";
@@ -28,8 +31,9 @@ internal sealed class FaultLog(Run run, Life life) : ILogger
         Last = formatter(state, exception);
         run.Say($"log: {formatter(state, exception)} {exception}");
         // A resolver that outlives its time finds its context closed: that is no fault.
-        if (exception is InvariantException or NullReferenceException or ArgumentException or CorruptObjectException
-            or (InvalidOperationException and not (ResolverFailure or ObjectDisposedException)))
+        if (exception is InvariantException or NullReferenceException or ArgumentException
+            or (InvalidOperationException and not (ResolverFailure or ObjectDisposedException)) ||
+            (exception is CorruptObjectException && !mayBeDamaged))
         {
             run.Fail(exception);
         }

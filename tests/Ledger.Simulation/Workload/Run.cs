@@ -1,4 +1,5 @@
 using System.Globalization;
+using Ledger.Conformance;
 using Ledger.Pages;
 using Ledger.Simulation.Model;
 using Ledger.Simulation.Worlds;
@@ -11,6 +12,8 @@ internal sealed class Run
     private static readonly TimeSpan Longest = TimeSpan.FromDays(20);
     private static readonly TimeSpan LongestHealing = TimeSpan.FromHours(3);
 
+    private const int InspectionsMax = 3;
+
     private readonly List<string> _log = [];
     private int _lives;
     private string? _shown;
@@ -21,6 +24,8 @@ internal sealed class Run
         World = new World(options.Seed)
         {
             DiskTimeMax = options.DiskTimeMax,
+            ReadsAtOnce = options.ReadsAtOnce,
+            WatchesFlow = options.WatchesFlow,
             StepsMax = 500_000 + (2000L * options.Operations),
         };
         Random = new Random(World.Random.Next());
@@ -29,6 +34,7 @@ internal sealed class Run
         {
             Policy = options.Policy,
             DecidesByDevice = options.Policy == PolicyKind.LastOneWins && !options.IsDiskSlow,
+            TwoHeadsMax = options.Diverges || options.HasCloud ? 100 : 0,
         };
         Network = new CloudNetwork(this) { Trouble = options.Trouble };
         for (var number = 0; number < options.Pages; number++)
@@ -187,6 +193,11 @@ internal sealed class Run
             CheckQuiet();
         }
 
+        if (Options.Rots)
+        {
+            FlipBits(end);
+        }
+
         IsClosing = true;
         World.Run(() => IsDecided || Devices.TrueForAll(device => device.IsDone), end, "all devices are at rest");
         ThrowIfFailed();
@@ -220,6 +231,42 @@ internal sealed class Run
             throw new ViolationException(
                 "R13", $"All devices were equal, and then there were {Network.Changes - changes} appends, from " +
                 $"{shown} to {Devices[0].Session?.Shown}.");
+        }
+    }
+
+    /// <summary>
+    /// A device closes; bits of its disk flip, one at a time, and whoever opens it then is not misled.
+    /// </summary>
+    private void FlipBits(TimeSpan end)
+    {
+        var (device, shown) = (Devices[Random.Next(Devices.Count)], Devices[0].Session!.Shown);
+        var session = device.Session!;
+        session.IsLeaving = true;
+        World.Run(() => IsDecided || session.Left is not null, end, "the device that is to be damaged is closed");
+        ThrowIfFailed();
+        var disk = device.Disk;
+        for (var count = 0; count < InspectionsMax; count++)
+        {
+            var damaged = disk.CrashImage(CrashLoss.KeepAll, Random.Next());
+            var paths = damaged.Files().Where(path => damaged.ReadAllBytes(path).Length > 0).ToArray();
+            var path = paths[Random.Next(paths.Length)];
+            var bit = Random.NextInt64(damaged.ReadAllBytes(path).LongLength * 8);
+            damaged.FlipBit(path, bit);
+            Say($"bit {bit} of {path} flips on device {device.Number}");
+            var inspection = new Inspection(this, $"bit {bit} of {path} has flipped", session.Left!);
+            device.Inspect(damaged, inspection);
+            World.Run(() => IsDecided || inspection.IsDone, end, "a damaged device is looked at");
+            ThrowIfFailed();
+        }
+
+        // Nothing of it has reached the others, nor the cloud.
+        device.EndInspections();
+        World.Run(() => IsDecided || AreEqual(), end, "all devices show the same again");
+        ThrowIfFailed();
+        if (Devices[0].Session!.Shown != shown)
+        {
+            throw new ViolationException(
+                "R9", $"A device with a damaged disk has led all others from {shown} to {Devices[0].Session!.Shown}.");
         }
     }
 

@@ -54,6 +54,12 @@ internal sealed record RunOptions
     /// <summary>The longest that work on the disk takes; half of it takes nothing.</summary>
     public required TimeSpan DiskTimeMax { get; init; }
 
+    /// <summary>How likely what only reads the disk lets nothing else run meanwhile; 0 to 1.</summary>
+    public double ReadsAtOnce { get; init; }
+
+    /// <summary>At the end a device at rest loses a bit of its disk.</summary>
+    public bool Rots { get; init; }
+
     /// <summary>Whether the disk takes longer than everything else.</summary>
     public bool IsDiskSlow => DiskTimeMax > TimeSpan.FromMilliseconds(10);
 
@@ -66,6 +72,9 @@ internal sealed record RunOptions
 
     public required int WriteBackCommits { get; init; }
 
+    /// <summary>Every continuation is watched for leaving the thread, and not only those that come back.</summary>
+    public bool WatchesFlow => Seed % 4 == 1;
+
     /// <summary>Every device is verified at the end, and not only one.</summary>
     public bool VerifiesAll => Seed % 4 == 0;
 
@@ -75,13 +84,16 @@ internal sealed record RunOptions
     /// <summary>Tells what is happening.</summary>
     public Action<string>? Trace { get; init; }
 
+    /// <summary>Values of every length may be lazy, and are fetched from the cloud.</summary>
+    public bool Fetches { get; init; }
+
     public static RunOptions Draw(ulong seed, int operations)
     {
         var random = new Random(unchecked((int)(seed * 0x9E3779B1) ^ (int)(seed >> 32)));
         var malice = Pick(
             random, Malice.None, Malice.None, Malice.None, Malice.Loses, Malice.Reorders, Malice.Withholds,
             Malice.Misleads);
-        return new RunOptions
+        var options = new RunOptions
         {
             Seed = seed,
             Operations = operations,
@@ -108,6 +120,14 @@ internal sealed record RunOptions
             DiskTimeMax = TimeSpan.FromMilliseconds(Pick(random, 2, 2, 40)),
         };
 
+        // What a resolver is shown of a lazy value depends on whether it is here.
+        return options with
+        {
+            Fetches = random.Next(3) == 0 && options.Policy is (PolicyKind.LastOneWins or PolicyKind.None),
+            ReadsAtOnce = Pick(random, 0, 0.9, 0.95, 0.99),
+            Rots = random.Next(4) == 0 && malice == Malice.None,
+        };
+
         static T Pick<T>(Random random, params ReadOnlySpan<T> choices) => choices[random.Next(choices.Length)];
     }
 
@@ -116,8 +136,9 @@ internal sealed record RunOptions
         $"seed {Seed}, {Operations} operations: {Devices} devices, {Pages} pages, {Keys} keys, {Actors} actors, " +
         $"policy {Policy}{(Diverges ? ", diverging" : "")}, crashes {Crashes}, power losses {PowerLosses}, " +
         $"disk faults {DiskFaults}, buffered {Buffered}{(ClocksJump ? ", clocks jump" : "")}, cloud {Trouble}, " +
-        $"{Malice}{(Restores ? ", backups" : "")}{(Recreates ? ", a page deleted" : "")}, " +
-        $"disk {DiskTimeMax.TotalMilliseconds} ms, " +
+        $"{Malice}{(Restores ? ", backups" : "")}{(Recreates ? ", a page deleted" : "")}" +
+        $"{(Fetches ? ", lazy values" : "")}{(Rots ? ", a bit flips" : "")}, " +
+        $"disk {DiskTimeMax.TotalMilliseconds} ms, {ReadsAtOnce} of the reads at once, " +
         $"segments {SegmentSizeBytes >> 10} KiB, checkpoints {CheckpointSizeBytes >> 10} KiB, " +
         $"write-back after {WriteBackCommits}, bugs {Bugs}");
 }

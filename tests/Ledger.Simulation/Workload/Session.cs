@@ -12,14 +12,15 @@ using Ledger.Trees;
 namespace Ledger.Simulation.Workload;
 
 /// <summary>The program on a device, from its start to its end: opens everything, works, and comes to rest.</summary>
-internal sealed partial class Session(Run run, Device device, Life life, LedgerRuntime runtime)
+internal sealed partial class Session(
+    Run run, Device device, Life life, LedgerRuntime runtime, Inspection? inspection = null)
 {
     public const string Path = "/disk/repository";
 
     public static readonly ReadOnlyMemory<byte> Secret = new byte[SyncKeys.KeySizeBytes];
 
     private readonly Random _random = new(run.Random.Next());
-    private readonly FaultLog _log = new(run, life);
+    private readonly FaultLog _log = new(run, life, mayBeDamaged: inspection is not null);
     private Repository? _repository;
     private int _workers;
 
@@ -52,6 +53,12 @@ internal sealed partial class Session(Run run, Device device, Life life, LedgerR
 
     /// <summary>All is done and compared, and nothing is on its way.</summary>
     public bool IsDone { get; private set; }
+
+    /// <summary>Everything is at rest, and the program is to close.</summary>
+    public bool IsLeaving { get; set; }
+
+    /// <summary>What each page had when the program was closed at rest, write ids by key; null before.</summary>
+    public IReadOnlyList<SortedDictionary<int, long>>? Left { get; private set; }
 
     /// <summary>The program is to end and be started again.</summary>
     public bool IsEnding { get; set; }
@@ -109,10 +116,10 @@ internal sealed partial class Session(Run run, Device device, Life life, LedgerR
         _workers--;
     }
 
-    private async Task RunAsync()
+    /// <summary>Opens the repository and its ledger.</summary>
+    public async Task OpenAsync()
     {
         var options = run.Options;
-        var isHealing = run.IsHealing;
         _repository = await Repository.OpenAsync(Path, new RepositoryOptions
         {
             Runtime = runtime,
@@ -132,8 +139,31 @@ internal sealed partial class Session(Run run, Device device, Life life, LedgerR
         });
         Ledger = await _repository.GetLedgerAsync("app");
         TellName();
-        Salt = (await LedgerStore.ReadSettingsAsync(Services.Store, CancellationToken.None))!.Salt;
+        var settings = await LedgerStore.ReadSettingsAsync(Services.Store, CancellationToken.None);
+        Salt = settings?.Salt ?? throw new CorruptObjectException("the settings of the ledger are missing");
         SetPolicy();
+    }
+
+    /// <summary>Begins to synchronise.</summary>
+    public async Task<SyncEngine> StartEngineAsync()
+    {
+        Link = new CloudLink(run, this);
+        var keys = new SyncKeys(Secret.Span, Secret.Span, 0, "app");
+        Engine = await SyncEngine.StartAsync((LedgerStore)Ledger, keys, Link, CancellationToken.None);
+        return Engine;
+    }
+
+    private async Task RunAsync()
+    {
+        if (inspection is not null)
+        {
+            await inspection.RunAsync(this);
+            return;
+        }
+
+        var options = run.Options;
+        var isHealing = run.IsHealing;
+        await OpenAsync();
         if (Services.IsReadOnly)
         {
             throw new ViolationException(
@@ -142,9 +172,7 @@ internal sealed partial class Session(Run run, Device device, Life life, LedgerR
 
         if (options.HasCloud)
         {
-            Link = new CloudLink(run, this);
-            var keys = new SyncKeys(Secret.Span, Secret.Span, 0, "app");
-            Engine = await SyncEngine.StartAsync((LedgerStore)Ledger, keys, Link, CancellationToken.None);
+            await StartEngineAsync();
         }
 
         foreach (var page in run.Pages)
@@ -187,6 +215,12 @@ internal sealed partial class Session(Run run, Device device, Life life, LedgerR
 
         while (!run.IsClosing)
         {
+            if (IsLeaving)
+            {
+                await LeaveAsync();
+                return;
+            }
+
             await SettleAsync();
             await runtime.Delay(TimeSpan.FromSeconds(run.IsQuiet ? 20 : 1), CancellationToken.None);
         }
@@ -195,19 +229,39 @@ internal sealed partial class Session(Run run, Device device, Life life, LedgerR
         IsDone = true;
     }
 
+    /// <summary>Closes everything, and tells what the pages had.</summary>
+    private async Task LeaveAsync()
+    {
+        var left = new List<SortedDictionary<int, long>>();
+        foreach (var page in run.Pages)
+        {
+            await using var connection = await Ledger.GetPageAsync(page.Id);
+            await using var snapshot = await connection.GetSnapshotAsync();
+            left.Add(await Checks.ScanAsync(page, snapshot, $"device {device.Number}, before it is closed"));
+        }
+
+        await CloseAsync();
+        Left = left;
+    }
+
+    private async Task CloseAsync()
+    {
+        if (Engine is not null)
+        {
+            await Engine.DisposeAsync();
+        }
+
+        await _repository!.DisposeAsync();
+        run.Model.Flushed(device.Number, run.Model.Tick());
+        run.Say($"device {device.Number}: closed");
+    }
+
     private async Task EndAsync()
     {
         var isClosed = _random.Next(2) == 0;
         if (isClosed)
         {
-            if (Engine is not null)
-            {
-                await Engine.DisposeAsync();
-            }
-
-            await _repository!.DisposeAsync();
-            run.Model.Flushed(device.Number, run.Model.Tick());
-            run.Say($"device {device.Number}: closed");
+            await CloseAsync();
         }
 
         device.Restart(isClosed);

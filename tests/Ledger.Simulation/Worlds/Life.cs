@@ -14,6 +14,7 @@ internal sealed class Life : SynchronizationContext, IScheduler, IRandomness
     private readonly Random _random;
     private readonly Action<Life> _onDeath;
     private long _callsUntilCrash = long.MaxValue;
+    private long _changes;
 
     /// <summary>Begins a life.</summary>
     /// <param name="world">The world it is in.</param>
@@ -53,6 +54,14 @@ internal sealed class Life : SynchronizationContext, IScheduler, IRandomness
 
     /// <summary>Kills it after so many continuations and calls of seams.</summary>
     public void KillAfter(long calls) => _callsUntilCrash = calls;
+
+    /// <summary>Counts a call of a seam that changes the disk, or may; it may be the last.</summary>
+    /// <exception cref="SimulatedCrashException">It was.</exception>
+    public void Change(ulong kind, ulong detail = 0)
+    {
+        _changes++;
+        Call(kind, detail);
+    }
 
     /// <summary>Counts a call of a seam, which may be the last.</summary>
     /// <exception cref="SimulatedCrashException">It was.</exception>
@@ -141,31 +150,12 @@ internal sealed class Life : SynchronizationContext, IScheduler, IRandomness
     }
 
     /// <inheritdoc/>
-    public async ValueTask<TResult> Offload<TState, TResult>(Func<TState, TResult> work, TState state)
+    public ValueTask<TResult> Offload<TState, TResult>(Func<TState, TResult> work, TState state)
     {
         Call(2);
-        await After(_world.RandomDelay(_world.DiskTimeMax));
-        TResult result;
-        try
-        {
-            result = work(state);
-        }
-        catch (SimulatedCrashException)
-        {
-            // The process died in a system call: nothing after it ever runs.
-            Kill();
-            await NewSource().Task;
-            throw;
-        }
-
-        // What the work did is there before its caller knows, and others may see it first.
-        if (_world.Random.Next(2) == 0)
-        {
-            await After(TimeSpan.Zero);
-        }
-
-        return result;
+        return _world.IsDoneAtOnce(work.Method) ? DoAtOnceAsync(work, state) : DoLaterAsync(work, state);
     }
+
 
     /// <inheritdoc/>
     public async ValueTask Linger(TimeSpan bound, Func<bool> condition)
@@ -210,6 +200,47 @@ internal sealed class Life : SynchronizationContext, IScheduler, IRandomness
 
     /// <summary>Lets this life go on after a delay.</summary>
     public AfterAwaitable After(TimeSpan delay) => new(_world, this, delay);
+
+    private async ValueTask<TResult> DoAtOnceAsync<TState, TResult>(Func<TState, TResult> work, TState state)
+    {
+        var result = await DoAsync(work, state);
+
+        // What comes next comes as late as it would, for whoever counts.
+        Call(8);
+        return result;
+    }
+
+    private async ValueTask<TResult> DoLaterAsync<TState, TResult>(Func<TState, TResult> work, TState state)
+    {
+        await After(_world.RandomDelay(_world.DiskTimeMax));
+        var result = await DoAsync(work, state);
+
+        // What the work did is there before its caller knows, and others may see it first.
+        if (_world.Random.Next(2) == 0)
+        {
+            await After(TimeSpan.Zero);
+        }
+
+        return result;
+    }
+
+    private async ValueTask<TResult> DoAsync<TState, TResult>(Func<TState, TResult> work, TState state)
+    {
+        var changes = _changes;
+        try
+        {
+            var result = work(state);
+            _world.Note(work.Method, isReading: changes == _changes);
+            return result;
+        }
+        catch (SimulatedCrashException)
+        {
+            // The process died in a system call: nothing after it ever runs.
+            Kill();
+            await NewSource().Task;
+            throw;
+        }
+    }
 
     private static TaskCompletionSource NewSource() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

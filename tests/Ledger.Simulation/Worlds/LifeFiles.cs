@@ -9,7 +9,15 @@ internal sealed class LifeFiles(Life life, IFileSystem inner) : IFileSystem
 {
     public IFile Open(string path, FileOpening opening)
     {
-        life.Call(10, Hash(path));
+        if (opening is FileOpening.CreateNew or FileOpening.CreateNewPrivate)
+        {
+            life.Change(10, Hash(path));
+        }
+        else
+        {
+            life.Call(10, Hash(path));
+        }
+
         return new LifeFile(life, inner.Open(path, opening));
     }
 
@@ -27,7 +35,7 @@ internal sealed class LifeFiles(Life life, IFileSystem inner) : IFileSystem
 
     public void CreateDirectory(string path)
     {
-        life.Call(13, Hash(path));
+        life.Change(13, Hash(path));
         inner.CreateDirectory(path);
     }
 
@@ -39,31 +47,31 @@ internal sealed class LifeFiles(Life life, IFileSystem inner) : IFileSystem
 
     public void Rename(string source, string target)
     {
-        life.Call(15, Hash(source));
+        life.Change(15, Hash(source));
         inner.Rename(source, target);
     }
 
     public bool TryRename(string source, string target)
     {
-        life.Call(16, Hash(source));
+        life.Change(16, Hash(source));
         return inner.TryRename(source, target);
     }
 
     public void Delete(string path)
     {
-        life.Call(17, Hash(path));
+        life.Change(17, Hash(path));
         inner.Delete(path);
     }
 
     public void FlushDirectory(string path)
     {
-        life.Call(18, Hash(path));
+        life.Change(18, Hash(path));
         inner.FlushDirectory(path);
     }
 
     public IDisposable? TryLock(string path)
     {
-        life.Call(19, Hash(path));
+        life.Change(19, Hash(path));
         return inner.TryLock(path);
     }
 
@@ -104,25 +112,25 @@ internal sealed class LifeFiles(Life life, IFileSystem inner) : IFileSystem
 
         public void Write(long offset, ReadOnlySpan<byte> content)
         {
-            life.Call(23, (ulong)(offset ^ ((long)content.Length << 40)));
+            life.Change(23, (ulong)(offset ^ ((long)content.Length << 40)));
             inner.Write(offset, content);
         }
 
         public void Flush()
         {
-            life.Call(24);
+            life.Change(24);
             inner.Flush();
         }
 
         public void SetLength(long length)
         {
-            life.Call(25, (ulong)length);
+            life.Change(25, (ulong)length);
             inner.SetLength(length);
         }
 
         public void Preallocate(long length)
         {
-            life.Call(26, (ulong)length);
+            life.Change(26, (ulong)length);
             inner.Preallocate(length);
         }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Reflection;
 
 namespace Ledger.Simulation.Worlds;
 
@@ -16,6 +17,8 @@ internal sealed class World
     private readonly PriorityQueue<Work, (long DueTicks, long Number)> _timers = new();
     private readonly int _threadId = Environment.CurrentManagedThreadId;
     private readonly AsyncLocal<bool> _flow;
+    private readonly HashSet<MethodInfo> _reading = [];
+    private readonly HashSet<MethodInfo> _changing = [];
     private long _timerNumber;
     private long _nextTimerTicks = long.MaxValue;
     private volatile string? _escape;
@@ -38,6 +41,13 @@ internal sealed class World
 
     /// <summary>The longest that work beside the continuations takes.</summary>
     public TimeSpan DiskTimeMax { get; init; } = TimeSpan.FromMilliseconds(2);
+
+    /// <summary>How likely work that only reads is done at once; 0 to 1.</summary>
+    public double ReadsAtOnce { get; init; }
+
+    /// <summary>Everything that is continued is watched, which costs something for each await.</summary>
+    /// <remarks>Without it, what leaves the thread is noticed when it calls a seam or comes back.</remarks>
+    public bool WatchesFlow { get; init; } = true;
 
     /// <summary>More steps than any run takes: whoever gets there goes round in circles.</summary>
     public long StepsMax { get; init; } = long.MaxValue;
@@ -69,7 +79,7 @@ internal sealed class World
     /// <exception cref="ViolationException">It never comes, takes too long, or something left the thread.</exception>
     public void Run(Func<bool> isDone, TimeSpan until, string what)
     {
-        _flow.Value = true;
+        _flow.Value = WatchesFlow;
         try
         {
             while (!isDone())
@@ -135,6 +145,26 @@ internal sealed class World
     /// <summary>Half of all durations are nothing at all: that is where races are.</summary>
     public TimeSpan RandomDelay(TimeSpan longest) =>
         Random.Next(2) == 0 ? TimeSpan.Zero : TimeSpan.FromTicks(Random.NextInt64(longest.Ticks + 1));
+
+    /// <summary>Work was done beside the continuations.</summary>
+    /// <param name="work">It.</param>
+    /// <param name="isReading">It has not changed the disk.</param>
+    public void Note(MethodInfo work, bool isReading)
+    {
+        if (isReading)
+        {
+            _reading.Add(work);
+        }
+        else
+        {
+            _changing.Add(work);
+        }
+    }
+
+    /// <summary>Whether work is done without letting anything else run before or after it.</summary>
+    /// <remarks>Never work that has changed the disk, as far as was seen in this world.</remarks>
+    public bool IsDoneAtOnce(MethodInfo work) =>
+        ReadsAtOnce > 0 && _reading.Contains(work) && !_changing.Contains(work) && Random.NextDouble() < ReadsAtOnce;
 
     /// <summary>Fails the run unless the caller is on the world's thread.</summary>
     public void CheckThread(string what)
