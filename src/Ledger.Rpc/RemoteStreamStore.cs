@@ -78,7 +78,8 @@ public sealed class RemoteStreamStore : StreamStore
     internal override IDisposable Listen() => _watch.Listen();
 
     internal override async ValueTask<TResult> UpdateConsumerCoreAsync<TResult>(
-        string name, Func<string?, long, ConsumerUpdate<TResult>> change, CancellationToken cancellationToken)
+        string name, ParkedPart part, Func<ConsumerRow, ConsumerUpdate<TResult>> change,
+        CancellationToken cancellationToken)
     {
         var response = await AskAsync(
             LedgerMethods.UpdateConsumer, new UpdateConsumerRequest { Name = name }, cancellationToken)
@@ -86,7 +87,8 @@ public sealed class RemoteStreamStore : StreamStore
         while (true)
         {
             var text = response.HasState ? response.State : null;
-            var update = change(text, response.NowMs);
+            var row = ConsumerRow.Of(name, text, response.NowMs);
+            var update = change(row);
             if (update is { IsDeleted: false, State: null })
             {
                 return update.Result;
@@ -98,7 +100,7 @@ public sealed class RemoteStreamStore : StreamStore
                 request.Expected = text;
             }
 
-            if (update is { IsDeleted: false, State: { } state })
+            if (!update.IsDeleted && row.After(update).Whole is { } state)
             {
                 request.State = state;
             }
@@ -112,12 +114,15 @@ public sealed class RemoteStreamStore : StreamStore
         }
     }
 
-    internal override async ValueTask<IReadOnlyList<(string Name, string State, long NowMs)>> ListConsumersCoreAsync(
+    internal override async ValueTask<IReadOnlyList<ConsumerRow>> ListConsumersCoreAsync(
         CancellationToken cancellationToken)
     {
         var response = await AskAsync(LedgerMethods.ListConsumers, new ListConsumersRequest(), cancellationToken)
             .ConfigureAwait(false);
-        return [.. response.Consumers.Select(consumer => (consumer.Name, consumer.State, consumer.NowMs))];
+        return
+        [
+            .. response.Consumers.Select(consumer => ConsumerRow.Of(consumer.Name, consumer.State, consumer.NowMs)),
+        ];
     }
 
     private protected override ValueTask OpenCoreAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;

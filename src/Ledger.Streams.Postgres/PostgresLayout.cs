@@ -13,7 +13,7 @@ namespace Ledger.Streams.Postgres;
 internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string where, LedgerRuntime runtime)
 {
     /// <summary>The version of the shared tables.</summary>
-    public const int SharedVersionNow = 2;
+    public const int SharedVersionNow = 3;
 
     /// <summary>The version of a store's own.</summary>
     public const int VersionNow = 1;
@@ -143,12 +143,19 @@ internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string 
             CREATE TABLE {_schema}ledger_renames (store integer PRIMARY KEY, mark bigint NOT NULL)
               WITH (fillfactor = 50);
             """,
+            $"""
+            CREATE TABLE {_schema}ledger_parked (
+              store integer NOT NULL, consumer text COLLATE "C" NOT NULL, position bigint NOT NULL, entry text NOT NULL,
+              stream text NOT NULL, attempts integer NOT NULL, error text NOT NULL, at_ms bigint NOT NULL,
+              PRIMARY KEY (store, consumer, position));
+            """,
         ];
         foreach (var step in steps[version..])
         {
             await session.ExecuteAsync(step, CancellationToken.None);
         }
 
+        await RelationalConsumers.MoveParkedAsync(session, _schema);
         await session.ExecuteAsync(
             $"INSERT INTO {_schema}ledger_stores VALUES (0, '', '', @p0, @p1, false, 0) " +
             "ON CONFLICT (number) DO UPDATE SET version = excluded.version",

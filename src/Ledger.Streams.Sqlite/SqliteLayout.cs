@@ -11,7 +11,7 @@ namespace Ledger.Streams.Sqlite;
 internal sealed class SqliteLayout(SqliteStreamStoreOptions options, LedgerRuntime runtime)
 {
     /// <summary>The version of the shared tables.</summary>
-    public const int SharedVersionNow = 1;
+    public const int SharedVersionNow = 2;
 
     /// <summary>The version of a store's own.</summary>
     public const int VersionNow = 2;
@@ -31,6 +31,12 @@ internal sealed class SqliteLayout(SqliteStreamStoreOptions options, LedgerRunti
           count INTEGER NOT NULL, UNIQUE (store, name));
         CREATE TABLE ledger_consumers (
           store INTEGER NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (store, name)) WITHOUT ROWID;
+        """,
+        """
+        CREATE TABLE ledger_parked (
+          store INTEGER NOT NULL, consumer TEXT NOT NULL, position INTEGER NOT NULL, entry TEXT NOT NULL,
+          stream TEXT NOT NULL, attempts INTEGER NOT NULL, error TEXT NOT NULL, at_ms INTEGER NOT NULL,
+          PRIMARY KEY (store, consumer, position)) WITHOUT ROWID;
         """,
     ];
 
@@ -122,6 +128,7 @@ internal sealed class SqliteLayout(SqliteStreamStoreOptions options, LedgerRunti
             await session.ExecuteAsync(SharedSteps[step], CancellationToken.None);
         }
 
+        await RelationalConsumers.MoveParkedAsync(session, "");
         await session.ExecuteAsync(
             "INSERT INTO ledger_stores VALUES (0, '', '', @p0, @p1, 0, 0) " +
             "ON CONFLICT (number) DO UPDATE SET version = excluded.version",

@@ -321,16 +321,18 @@ public abstract class StreamStore : IStreamStore
 
     /// <summary>Changes a consumer's row under its lock.</summary>
     /// <param name="name">The consumer.</param>
+    /// <param name="part">What of its parked entries the row has.</param>
     /// <param name="change">
-    /// Gets the state (null when there is none) and the time in milliseconds by the database's clock; gives the new
-    /// state. May run again when the database asks for it, so it has no other effect.
+    /// Gets the row and gives what is to be changed. May run again when the database asks for it, so it has no other
+    /// effect.
     /// </param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     internal abstract ValueTask<TResult> UpdateConsumerCoreAsync<TResult>(
-        string name, Func<string?, long, ConsumerUpdate<TResult>> change, CancellationToken cancellationToken);
+        string name, ParkedPart part, Func<ConsumerRow, ConsumerUpdate<TResult>> change,
+        CancellationToken cancellationToken);
 
-    /// <summary>Names and states of the consumers, ascending by name.</summary>
-    internal abstract ValueTask<IReadOnlyList<(string Name, string State, long NowMs)>> ListConsumersCoreAsync(
+    /// <summary>The consumers with all that is parked, ascending by name.</summary>
+    internal abstract ValueTask<IReadOnlyList<ConsumerRow>> ListConsumersCoreAsync(
         CancellationToken cancellationToken);
 
     /// <summary>Opens the database; called once, before anything else.</summary>

@@ -57,7 +57,7 @@ public sealed partial class LedgerService
             foreach (var row in await store.ListConsumersCoreAsync(call.Token))
             {
                 var consumer = WireConsumers.Of(ConsumerAdmin.Describe(row));
-                (consumer.State, consumer.NowMs) = (row.State, row.NowMs);
+                (consumer.State, consumer.NowMs) = (row.Whole ?? "", row.NowMs);
                 response.Consumers.Add(consumer);
             }
         }
@@ -123,17 +123,20 @@ public sealed partial class LedgerService
         using var held = await MakeAsync(name, call);
         return await held.Store.UpdateConsumerCoreAsync(
             request.Name,
-            (now, nowMs) =>
+            ParkedPart.All,
+            row =>
             {
+                var now = row.Whole;
                 var isDone = write && now == expected;
-                var response = new UpdateConsumerResponse { Done = isDone, NowMs = nowMs };
+                var response = new UpdateConsumerResponse { Done = isDone, NowMs = row.NowMs };
                 if ((isDone ? state : now) is { } text)
                 {
                     response.State = text;
                 }
 
-                return new ConsumerUpdate<UpdateConsumerResponse>(
-                    isDone ? state : null, isDone && state is null && now is not null, response);
+                return isDone
+                    ? row.To(ConsumerRow.Of(request.Name, state, row.NowMs), response)
+                    : new ConsumerUpdate<UpdateConsumerResponse>(null, false, response);
             },
             call.Token);
     }

@@ -15,14 +15,15 @@ internal static class ConsumerAdmin
         var identity = store.Runtime.NextUInt64();
         return store.UpdateConsumerCoreAsync(
             name,
-            (text, _) =>
+            ParkedPart.None,
+            row =>
             {
-                if (text is null && !create)
+                if (row.State is null && !create)
                 {
                     return new ConsumerUpdate<bool>(null, false, false);
                 }
 
-                var state = text is null ? new ConsumerState { Identity = identity } : ConsumerState.Parse(text);
+                var state = row.Parse() ?? new ConsumerState { Identity = identity };
                 state.Read = after.Value;
                 state.Pending.Clear();
                 return Changed(state);
@@ -35,15 +36,14 @@ internal static class ConsumerAdmin
         StreamStore store, string name, Position position, bool retry, CancellationToken cancellationToken) =>
         store.UpdateConsumerCoreAsync(
             name,
-            (text, _) =>
+            ParkedPart.All,
+            row =>
             {
-                var state = text is null ? new ConsumerState() : ConsumerState.Parse(text);
-                if (state.Parked.Find(parked => parked.Position == position.Value) is not { } parked)
+                var parked = row.Parked.FirstOrDefault(parked => parked.Position == position.Value);
+                if (parked is null || row.Parse() is not { } state)
                 {
                     return new ConsumerUpdate<bool>(null, false, false);
                 }
-
-                state.Parked.Remove(parked);
 
                 // After a reset it may be pending as well.
                 if (retry && position.Value <= state.Read
@@ -58,14 +58,15 @@ internal static class ConsumerAdmin
                     state.Pending.Sort((left, right) => left.Position.CompareTo(right.Position));
                 }
 
-                return Changed(state);
+                return Changed(state) with { Released = [parked.Position] };
             },
             cancellationToken);
 
     /// <summary>Forgets a consumer.</summary>
     public static ValueTask<bool> DropAsync(StreamStore store, string name, CancellationToken cancellationToken) =>
         store.UpdateConsumerCoreAsync(
-            name, (text, _) => new ConsumerUpdate<bool>(null, text is not null, text is not null), cancellationToken);
+            name, ParkedPart.None,
+            row => new ConsumerUpdate<bool>(null, row.State is not null, row.State is not null), cancellationToken);
 
     // A new epoch, so that whoever works from the old state can no longer write it.
     private static ConsumerUpdate<bool> Changed(ConsumerState state)
@@ -76,13 +77,13 @@ internal static class ConsumerAdmin
     }
 
     /// <summary>What a row says.</summary>
-    public static ConsumerInfo Describe((string Name, string State, long NowMs) row)
+    public static ConsumerInfo Describe(ConsumerRow row)
     {
-        var state = ConsumerState.Parse(row.State);
+        var state = row.Parse() ?? new ConsumerState();
         return new ConsumerInfo(
             row.Name, state.Epoch, new Position(state.Low), new Position(state.Read), state.Pending.Count,
             state.UntilMs > row.NowMs ? DateTimeOffset.FromUnixTimeMilliseconds(state.UntilMs) : null,
-            [.. state.Parked.Select(parked => new ParkedEntry(
+            [.. row.Parked.Select(parked => new ParkedEntry(
                 new Position(parked.Position), EntryId.Parse(parked.Id), parked.Stream, parked.Attempts, parked.Error,
                 DateTimeOffset.FromUnixTimeMilliseconds(parked.AtMs)))]);
     }

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Ledger.Objects;
@@ -5,12 +6,19 @@ using Ledger.Objects;
 namespace Ledger.Streams.Consumers;
 
 /// <summary>What a change of a consumer's row gives.</summary>
-/// <param name="State">The new state; null to leave it as it is, or to delete it.</param>
-/// <param name="IsDeleted">True to delete the row.</param>
+/// <param name="State">The new state, without what is parked; null to leave all as it is, or to delete it.</param>
+/// <param name="IsDeleted">True to delete the row, and with it what is parked.</param>
 /// <param name="Result">Handed to whoever asked for the change.</param>
-internal readonly record struct ConsumerUpdate<TResult>(string? State, bool IsDeleted, TResult Result);
+internal readonly record struct ConsumerUpdate<TResult>(string? State, bool IsDeleted, TResult Result)
+{
+    /// <summary>What is parked from now on; it takes the place of what is parked at the same position.</summary>
+    public IReadOnlyList<ConsumerState.ParkedState> Parked { get; init; } = [];
 
-/// <summary>A consumer's durable state, one JSON object; documented in docs/formats/streams-relational.md.</summary>
+    /// <summary>Positions at which nothing is parked any more.</summary>
+    public IReadOnlyList<long> Released { get; init; } = [];
+}
+
+/// <summary>A consumer's durable state, one JSON object; documented in docs/formats/streams-sqlite.md.</summary>
 internal sealed class ConsumerState
 {
     /// <summary>Parked entries at most; at that many a failing entry waits instead of being parked.</summary>
@@ -43,9 +51,19 @@ internal sealed class ConsumerState
     [JsonPropertyName("pending")]
     public List<PendingState> Pending { get; set; } = [];
 
-    /// <summary>What failed too often, ascending by position.</summary>
+    /// <summary>
+    /// What failed too often, ascending by position: on the wire, and in files of version 1. Null everywhere else.
+    /// </summary>
     [JsonPropertyName("parked")]
-    public List<ParkedState> Parked { get; set; } = [];
+    public List<ParkedState>? Parked { get; set; }
+
+    /// <summary>Where something is parked.</summary>
+    [JsonIgnore]
+    public HashSet<long> ParkedAt { get; } = [];
+
+    /// <summary>What was parked and is not written yet.</summary>
+    [JsonIgnore]
+    public List<ParkedState> NewlyParked { get; private init; } = [];
 
     /// <summary>Everything up to here is done or parked.</summary>
     [JsonIgnore]
@@ -69,12 +87,14 @@ internal sealed class ConsumerState
         failure ??= DeliveryFailure.Counted;
         pending.Attempts += failure.IsCounted ? 1 : 0;
         pending.IsInFlight = false;
-        pending.Error = error.Length > ErrorLengthMax ? error[..ErrorLengthMax] : error;
+        pending.Error = Clean(error.Length > ErrorLengthMax ? error[..ErrorLengthMax] : error);
         var isOver = failure.IsFinal || (failure.IsCounted && pending.Attempts >= options.AttemptsMax);
-        if (isOver && Parked.Count < ParkedMax)
+        if (isOver && (ParkedAt.Count < ParkedMax || ParkedAt.Contains(pending.Position)))
         {
             Pending.Remove(pending);
-            Parked.Add(new ParkedState
+            ParkedAt.Add(pending.Position);
+            NewlyParked.RemoveAll(parked => parked.Position == pending.Position);
+            NewlyParked.Add(new ParkedState
             {
                 Position = pending.Position,
                 Id = pending.Id,
@@ -83,7 +103,6 @@ internal sealed class ConsumerState
                 Error = pending.Error,
                 AtMs = nowMs,
             });
-            Parked.Sort((left, right) => left.Position.CompareTo(right.Position));
             return;
         }
 
@@ -91,6 +110,10 @@ internal sealed class ConsumerState
         pending.NotBeforeMs = nowMs + (long)(failure.RetryAfter is { } after
             ? after.TotalMilliseconds : Math.Min(delayMs, options.RetryDelayMax.TotalMilliseconds));
     }
+
+    /// <summary>The text as every database takes it: NUL becomes a space, half a pair U+FFFD.</summary>
+    public static string Clean(string text) =>
+        Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text.Replace('\0', ' ')));
 
     /// <summary>A copy of what must be durable now; it is not changed by what comes later.</summary>
     /// <param name="touchedMax">
@@ -112,7 +135,7 @@ internal sealed class ConsumerState
                 .. Pending.Where(pending => pending.Position <= touchedMax)
                     .Select(pending => pending.Copy(isInFlight: pending.IsInFlight && deathCounts)),
             ],
-            Parked = [.. Parked],
+            NewlyParked = [.. NewlyParked],
         };
     }
 
@@ -170,7 +193,7 @@ internal sealed class ConsumerState
     }
 
     /// <summary>An entry that failed too often.</summary>
-    internal sealed class ParkedState
+    internal sealed record ParkedState
     {
         /// <summary>Its place.</summary>
         [JsonPropertyName("position")]

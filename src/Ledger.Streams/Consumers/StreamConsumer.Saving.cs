@@ -46,6 +46,13 @@ public sealed partial class StreamConsumer
 
             await WriteAsync(durable, isLast, cancellationToken);
             _savedChanges = covered;
+            if (durable.NewlyParked.Count > 0)
+            {
+                using (await _gate.AcquireAsync(CancellationToken.None))
+                {
+                    _state.NewlyParked.RemoveAll(durable.NewlyParked.Contains);
+                }
+            }
         }
     }
 
@@ -54,13 +61,17 @@ public sealed partial class StreamConsumer
         var durationMs = isLast ? 0 : (long)_options.LeaseDuration.TotalMilliseconds;
         var (isHeld, epochNow, nowMs) = await _store.UpdateConsumerCoreAsync(
             Name,
-            (text, now) =>
+            ParkedPart.None,
+            row =>
             {
-                var stored = text is null ? new ConsumerState() : ConsumerState.Parse(text);
+                var (stored, now) = (row.Parse() ?? new ConsumerState(), row.NowMs);
                 var isOurs = stored.Epoch == durable.Epoch && stored.Identity == durable.Identity;
                 durable.UntilMs = isLast ? 0 : now + durationMs;
                 return new ConsumerUpdate<(bool, long, long)>(
-                    isOurs ? durable.Format() : null, false, (isOurs, stored.Epoch, now));
+                    isOurs ? durable.Format() : null, false, (isOurs, stored.Epoch, now))
+                {
+                    Parked = isOurs ? durable.NewlyParked : [],
+                };
             },
             cancellationToken);
         _clockAheadMs = nowMs - _store.Runtime.WallClockMs();

@@ -40,8 +40,9 @@ public sealed partial class StreamConsumer : IAsyncDisposable
     {
         (_store, Name, _options, _state) = (store, name, options, state);
         (_touchedMax, _heldUntilMs) = (state.Read, state.UntilMs);
-        _backlog = new ConsumerBacklog(0, state.Parked.Count, null);
+        _backlog = new ConsumerBacklog(0, state.ParkedAt.Count, null);
         _clockAheadMs = nowMs - store.Runtime.WallClockMs();
+        state.NewlyParked.Clear();
         _following = store.Committed.Forward(_changed);
         _listening = store.Listen();
     }
@@ -83,7 +84,7 @@ public sealed partial class StreamConsumer : IAsyncDisposable
         {
             store.ThrowIfDisposed();
             var (state, nowMs) = await store.UpdateConsumerCoreAsync(
-                name, (text, now) => TryTake(text, now, identity, options), cancellationToken);
+                name, ParkedPart.Positions, row => TryTake(row, identity, options), cancellationToken);
             if (nowMs is { } taken)
             {
                 var consumer = new StreamConsumer(store, name, options, state, taken);
@@ -198,13 +199,12 @@ public sealed partial class StreamConsumer : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(error);
         ArgumentNullException.ThrowIfNull(failure);
-        var text = error.Replace('\0', ' ');
         return EndAsync(
             deliveries,
             pending =>
             {
                 pending.IsSuspect = false;
-                _state.Fail(pending, text, NowMs, _options, failure);
+                _state.Fail(pending, error, NowMs, _options, failure);
                 if (!_state.Pending.Contains(pending))
                 {
                     _entries.Remove(pending.Position);
@@ -250,10 +250,10 @@ public sealed partial class StreamConsumer : IAsyncDisposable
     }
 
     private static ConsumerUpdate<(ConsumerState State, long? NowMs)> TryTake(
-        string? text, long nowMs, ulong identity, ConsumerOptions options)
+        ConsumerRow row, ulong identity, ConsumerOptions options)
     {
-        var state = text is null
-            ? new ConsumerState { Read = options.StartAfter.Value, Identity = identity } : ConsumerState.Parse(text);
+        var nowMs = row.NowMs;
+        var state = row.Parse() ?? new ConsumerState { Read = options.StartAfter.Value, Identity = identity };
         if (state.UntilMs > nowMs)
         {
             return new(null, false, (state, null));
@@ -269,7 +269,7 @@ public sealed partial class StreamConsumer : IAsyncDisposable
             pending.NotBeforeMs = nowMs;
         }
 
-        return new(state.Format(), false, (state, nowMs));
+        return new(state.Format(), false, (state, nowMs)) { Parked = [.. state.NewlyParked] };
     }
 
     private void ThrowIfOver()
@@ -364,7 +364,7 @@ public sealed partial class StreamConsumer : IAsyncDisposable
     }
 
     private void NoteBacklog() => Volatile.Write(ref _backlog, new ConsumerBacklog(
-        _state.Pending.Count, _state.Parked.Count, _entries.Count == 0 ? null : _entries.First().Value.CreatedAt));
+        _state.Pending.Count, _state.ParkedAt.Count, _entries.Count == 0 ? null : _entries.First().Value.CreatedAt));
 
     /// <summary>The first entry that may go out; otherwise how long until one may.</summary>
     private ConsumerState.PendingState? Choose(out TimeSpan? wait)

@@ -12,7 +12,7 @@ public sealed class MemoryStreamStore(string name = "ledger_entries", LedgerRunt
 {
     private readonly Lock _gate = new();
     private readonly SortedDictionary<string, MemoryStream> _streams = new(ScalarComparer.Instance);
-    private readonly SortedDictionary<string, string> _consumers = new(ScalarComparer.Instance);
+    private readonly SortedDictionary<string, ConsumerRow> _consumers = new(ScalarComparer.Instance);
 
     // Ascending by id; an entry that was trimmed leaves no place behind.
     private readonly List<MemoryEntry> _entries = [];
@@ -27,30 +27,32 @@ public sealed class MemoryStreamStore(string name = "ledger_entries", LedgerRunt
     internal override string Backend => "memory";
 
     internal override ValueTask<TResult> UpdateConsumerCoreAsync<TResult>(
-        string name, Func<string?, long, ConsumerUpdate<TResult>> change, CancellationToken cancellationToken)
+        string name, ParkedPart part, Func<ConsumerRow, ConsumerUpdate<TResult>> change,
+        CancellationToken cancellationToken)
     {
         lock (_gate)
         {
-            var update = change(_consumers.GetValueOrDefault(name), Runtime.WallClockMs());
+            var row = _consumers.GetValueOrDefault(name) ?? new ConsumerRow(name, null, 0, []);
+            var update = change(row with { NowMs = Runtime.WallClockMs() });
             if (update.IsDeleted)
             {
                 _consumers.Remove(name);
             }
-            else if (update.State is { } state)
+            else if (update.State is not null)
             {
-                _consumers[name] = state;
+                _consumers[name] = row.After(update);
             }
 
             return new(update.Result);
         }
     }
 
-    internal override ValueTask<IReadOnlyList<(string Name, string State, long NowMs)>> ListConsumersCoreAsync(
+    internal override ValueTask<IReadOnlyList<ConsumerRow>> ListConsumersCoreAsync(
         CancellationToken cancellationToken)
     {
         lock (_gate)
         {
-            return new([.. _consumers.Select(pair => (pair.Key, pair.Value, Runtime.WallClockMs()))]);
+            return new([.. _consumers.Values.Select(row => row with { NowMs = Runtime.WallClockMs() })]);
         }
     }
 

@@ -35,44 +35,24 @@ public abstract class RelationalStreamStore : StreamStore
     public abstract IStreamStore Enlist(DbTransaction transaction);
 
     internal override async ValueTask<TResult> UpdateConsumerCoreAsync<TResult>(
-        string name, Func<string?, long, ConsumerUpdate<TResult>> change, CancellationToken cancellationToken) =>
+        string name, ParkedPart part, Func<ConsumerRow, ConsumerUpdate<TResult>> change,
+        CancellationToken cancellationToken) =>
         await WriteCoreAsync(
             async session =>
             {
-                var state = await session.FindAsync(
-                    Table.FindConsumer, [name], row => row.GetString(0), CancellationToken.None);
-                if (state is null)
-                {
-                    // There is no row to lock yet: the store's stands for it, or two would make the consumer.
-                    await session.FindAsync(Table.LockLast, [], row => row.GetInt64(0), CancellationToken.None);
-                    state = await session.FindAsync(
-                        Table.FindConsumer, [name], row => row.GetString(0), CancellationToken.None);
-                }
-
-                var update = change(state, await NowMsAsync(session));
-                if (update.IsDeleted)
-                {
-                    await session.ExecuteAsync(Table.DropConsumer, [name], CancellationToken.None);
-                }
-                else if (update.State is { } text)
-                {
-                    await session.ExecuteAsync(Table.SetConsumer, [name, text], CancellationToken.None);
-                }
-
+                var row = await RelationalConsumers.FindAsync(session, Table, name, part, await NowMsAsync(session));
+                var update = change(row);
+                await RelationalConsumers.WriteAsync(session, Table, name, update);
                 return update.Result;
             },
             isHeard: false,
             cancellationToken);
 
-    internal override ValueTask<IReadOnlyList<(string Name, string State, long NowMs)>> ListConsumersCoreAsync(
+    internal override ValueTask<IReadOnlyList<ConsumerRow>> ListConsumersCoreAsync(
         CancellationToken cancellationToken) =>
-        ReadCoreAsync<IReadOnlyList<(string, string, long)>>(
-            async session =>
-            {
-                var nowMs = await NowMsAsync(session);
-                return await session.ListAsync(
-                    Table.ListConsumers, [], row => (row.GetString(0), row.GetString(1), nowMs), cancellationToken);
-            },
+        ReadCoreAsync(
+            async session => await RelationalConsumers.ListAsync(
+                session, Table, await NowMsAsync(session), cancellationToken),
             cancellationToken);
 
     /// <summary>Runs a read on a connection of its own.</summary>

@@ -80,7 +80,20 @@ internal sealed class RelationalTable
         LockLast = FindLast + dialect.ForUpdate;
         SetLast = $"UPDATE {Stores} SET last_position = @p0 WHERE number = {number}";
         FindConsumer = $"SELECT state FROM {Consumers} WHERE store = {number} AND name = @p0" + dialect.ForUpdate;
-        ListConsumers = $"SELECT name, state FROM {Consumers} WHERE store = {number} ORDER BY name";
+        var parked = dialect.Schema + "ledger_parked";
+        const string ParkedColumns = "position, entry, stream, attempts, error, at_ms";
+        ListConsumers = $"SELECT name, state, 0, '', '', 0, '', 0 FROM {Consumers} WHERE store = {number} " +
+            $"UNION ALL SELECT consumer, NULL, {ParkedColumns} FROM {parked} WHERE store = {number}";
+        FindParkedPositions = $"SELECT position FROM {parked} WHERE store = {number} AND consumer = @p0 " +
+            "ORDER BY position";
+        FindParked = $"SELECT consumer, NULL, {ParkedColumns} FROM {parked} WHERE store = {number} " +
+            "AND consumer = @p0 ORDER BY position";
+        SetParked = $"INSERT INTO {parked} (store, consumer, {ParkedColumns}) " +
+            $"VALUES ({number}, @p0, @p1, @p2, @p3, @p4, @p5, @p6) ON CONFLICT (store, consumer, position) DO UPDATE " +
+            "SET entry = excluded.entry, stream = excluded.stream, attempts = excluded.attempts, " +
+            "error = excluded.error, at_ms = excluded.at_ms";
+        DropParked = $"DELETE FROM {parked} WHERE store = {number} AND consumer = @p0 AND position = @p1";
+        DropAllParked = $"DELETE FROM {parked} WHERE store = {number} AND consumer = @p0";
         SetConsumer = $"INSERT INTO {Consumers} (store, name, state) VALUES ({number}, @p0, @p1) " +
             "ON CONFLICT (store, name) DO UPDATE SET state = excluded.state";
         DropConsumer = $"DELETE FROM {Consumers} WHERE store = {number} AND name = @p0";
@@ -145,7 +158,18 @@ internal sealed class RelationalTable
 
     public string FindConsumer { get; }
 
+    /// <summary>Consumers, and as further rows what is parked, in one statement and in no order.</summary>
     public string ListConsumers { get; }
+
+    public string FindParkedPositions { get; }
+
+    public string FindParked { get; }
+
+    public string SetParked { get; }
+
+    public string DropParked { get; }
+
+    public string DropAllParked { get; }
 
     public string SetConsumer { get; }
 

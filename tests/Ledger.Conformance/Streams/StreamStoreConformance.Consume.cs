@@ -97,6 +97,33 @@ public abstract partial class StreamStoreConformance
     }
 
     [Fact]
+    public async Task What_is_parked_is_each_entry_once_and_goes_with_its_consumer()
+    {
+        using var limit = Limit();
+        var store = await OpenAsync();
+        await FillAsync(store, "s", "1", "2");
+        var halfPair = new string('x', 999) + "\U0001F600 \0";
+        foreach (var (name, error) in new[] { ("c", "first"), ("d", halfPair), ("c", "again"), ("c", "third") })
+        {
+            await store.ResetConsumerAsync(name, Position.Start, create: true);
+            var options = Quick with { AttemptsMax = 1 };
+            await using var consumer = await store.AcquireConsumerAsync(name, options, limit.Token);
+            await consumer.FailAsync(await consumer.ReceiveAsync(limit.Token), error, limit.Token);
+            await consumer.AcknowledgeAsync(await consumer.ReceiveAsync(limit.Token), limit.Token);
+        }
+
+        var before = (await store.ListConsumersAsync()).ToDictionary(
+            info => info.Name, info => Assert.Single(info.Parked));
+        await store.DropConsumerAsync("c");
+        await store.ResetConsumerAsync("c", Position.Start, create: true);
+        var after = (await store.ListConsumersAsync()).ToDictionary(info => info.Name, info => info.Parked.Count);
+
+        Assert.Equal(("third", new Position(1)), (before["c"].Error, before["c"].Position));
+        Assert.Equal(new string('x', 999) + "\uFFFD", before["d"].Error);
+        Assert.Equal((0, 1), (after["c"], after["d"]));
+    }
+
+    [Fact]
     public async Task Who_overslept_its_lease_is_told_so_and_counts_as_an_attempt()
     {
         using var limit = Limit();

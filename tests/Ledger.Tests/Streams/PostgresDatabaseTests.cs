@@ -229,7 +229,7 @@ public sealed class PostgresDatabaseTests(PostgresDatabase database)
     }
 
     [Theory]
-    [InlineData(0, 2)]
+    [InlineData(0, 3)]
     [InlineData(1, 1)]
     public async Task A_newer_layout_is_refused(int number, int known)
     {

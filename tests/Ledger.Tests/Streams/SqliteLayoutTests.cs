@@ -1,4 +1,5 @@
 using Ledger.Streams;
+using Ledger.Streams.Consumers;
 using Ledger.Streams.Sqlite;
 using Xunit;
 
@@ -34,6 +35,35 @@ public sealed class SqliteLayoutTests : IDisposable
         Assert.Equal(EntryId.Of(6), result.End);
         Assert.Equal(5, await upgraded.CountAsync("s"));
         Assert.Equal(2, Number("SELECT version FROM ledger_stores WHERE number = 1"));
+    }
+
+    [Fact]
+    public async Task What_is_parked_in_shared_tables_of_version_1_has_rows_of_its_own_in_version_2()
+    {
+        await using (var store = Open())
+        {
+            await store.AppendAsync("s", [New(), New(), New()]);
+            await using var consumer = await store.AcquireConsumerAsync("c");
+            await consumer.AcknowledgeAsync(await consumer.ReceiveAsync());
+        }
+
+        _file.Execute(
+            "UPDATE ledger_consumers SET state = json_insert(state, '$.parked', json('[{\"position\":1,\"id\":\"1\"," +
+            "\"stream\":\"s\",\"attempts\":7,\"error\":\"Old.\",\"at\":5}]')); " +
+            "DROP TABLE ledger_parked; UPDATE ledger_stores SET version = 1 WHERE number = 0");
+        await using var upgraded = Open();
+        await using (var consumer = await upgraded.AcquireConsumerAsync("c"))
+        {
+            await consumer.AcknowledgeAsync(await consumer.ReceiveAsync());
+        }
+
+        var info = Assert.Single(await upgraded.ListConsumersAsync());
+        Assert.Equal(
+            new ParkedEntry(new Position(1), EntryId.Of(1), "s", 7, "Old.", DateTimeOffset.FromUnixTimeMilliseconds(5)),
+            Assert.Single(info.Parked));
+        Assert.Equal((new Position(2), 0), (info.Position, info.Pending));
+        Assert.Equal(0, Number("SELECT COUNT(*) FROM ledger_consumers WHERE state LIKE '%parked%'"));
+        Assert.Equal(2, Number("SELECT version FROM ledger_stores WHERE number = 0"));
     }
 
     [Fact]
