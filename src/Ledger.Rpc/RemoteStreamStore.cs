@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Google.Protobuf;
 using Ledger.Objects;
 using Ledger.Rpc.Client;
@@ -23,6 +24,7 @@ public sealed class RemoteStreamStore : StreamStore
     private readonly RpcCallOptions _call;
     private readonly RemoteWatch _watch;
     private readonly StreamStoreCapabilities _capabilities;
+    private readonly ConcurrentDictionary<string, KeptConsumer> _consumers = new(StringComparer.Ordinal);
 
     private RemoteStreamStore(
         RpcChannel channel, string name, StreamStoreCapabilities capabilities, LedgerRuntime? runtime)
@@ -81,17 +83,27 @@ public sealed class RemoteStreamStore : StreamStore
         string name, ParkedPart part, Func<ConsumerRow, ConsumerUpdate<TResult>> change,
         CancellationToken cancellationToken)
     {
-        var response = await AskAsync(
-            LedgerMethods.UpdateConsumer, new UpdateConsumerRequest { Name = name }, cancellationToken)
-            .ConfigureAwait(false);
+        // Whoever works for a consumer wrote its state last: then one call is enough. A guess that is wrong is refused.
+        var response = GuessConsumer(name);
+        var isGuess = response is not null;
         while (true)
         {
+            response ??= await AskAsync(
+                LedgerMethods.UpdateConsumer, new UpdateConsumerRequest { Name = name }, cancellationToken)
+                .ConfigureAwait(false);
             var text = response.HasState ? response.State : null;
             var row = ConsumerRow.Of(name, text, response.NowMs);
             var update = change(row);
             if (update is { IsDeleted: false, State: null })
             {
-                return update.Result;
+                if (!isGuess)
+                {
+                    return update.Result;
+                }
+
+                // That nothing is to be written is said of what is there, and not of what was.
+                (response, isGuess) = (null, false);
+                continue;
             }
 
             var request = new UpdateConsumerRequest { Name = name, Write = true };
@@ -107,10 +119,35 @@ public sealed class RemoteStreamStore : StreamStore
 
             response = await ChangeAsync(LedgerMethods.UpdateConsumer, request, cancellationToken)
                 .ConfigureAwait(false);
+            isGuess = false;
             if (response.Done)
             {
+                KeepConsumer(name, request.HasState ? request.State : null, response.NowMs);
                 return update.Result;
             }
+        }
+    }
+
+    /// <summary>The state that was written last from here, at the time that the database has now, or had.</summary>
+    /// <returns>Null when nothing was written.</returns>
+    private UpdateConsumerResponse? GuessConsumer(string name) => _consumers.TryGetValue(name, out var kept)
+        ? new()
+        {
+            State = kept.State,
+            NowMs = kept.NowMs + (long)Runtime.Time.GetElapsedTime(kept.At).TotalMilliseconds,
+        }
+        : null;
+
+    private void KeepConsumer(string name, string? state, long nowMs)
+    {
+        if (state is null)
+        {
+            _consumers.TryRemove(name, out _);
+        }
+        else
+        {
+            // What the answer took on its way makes the guess early: a lease ends sooner, and never later.
+            _consumers[name] = new KeptConsumer(state, nowMs, Runtime.Time.GetTimestamp());
         }
     }
 
@@ -332,4 +369,10 @@ public sealed class RemoteStreamStore : StreamStore
             throw RpcErrors.ToLocal(error, Name, isChange);
         }
     }
+
+    /// <summary>A state that was written.</summary>
+    /// <param name="State">The state.</param>
+    /// <param name="NowMs">The time of the database, in milliseconds since the Unix epoch.</param>
+    /// <param name="At">The reading of the clock here when it was heard.</param>
+    private sealed record KeptConsumer(string State, long NowMs, long At);
 }

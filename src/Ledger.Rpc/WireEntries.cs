@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Numerics;
 using System.Text;
 using Google.Protobuf;
@@ -34,7 +35,7 @@ internal static class WireEntries
             Position = entry.Position?.Value ?? 0,
             SourceId = entry.SourceId ?? "",
         };
-        message.Tags.AddRange(entry.Tags);
+        Fill(message.Tags, entry.Tags);
         Fill(message.Metadata, entry.Metadata);
         Fill(message.Annotations, entry.Annotations);
         return message;
@@ -53,7 +54,7 @@ internal static class WireEntries
         SourceId = NullIfEmpty(message.SourceId),
         SchemaVersion = (int)Math.Clamp(message.SchemaVersion, 1, int.MaxValue),
         Metadata = ToPairs(message.Metadata),
-        Tags = [.. message.Tags],
+        Tags = ToList(message.Tags),
         Annotations = ToPairs(message.Annotations),
         CreatedAt = ToTime(message.CreatedAt) ?? default,
         UpdatedAt = ToTime(message.UpdatedAt),
@@ -80,7 +81,7 @@ internal static class WireEntries
             message.SearchText = text;
         }
 
-        message.Tags.AddRange(entry.Tags);
+        Fill(message.Tags, entry.Tags);
         Fill(message.Metadata, entry.Metadata);
         return message;
     }
@@ -89,7 +90,7 @@ internal static class WireEntries
     /// <exception cref="ArgumentException">A number in it is none of a version or an id.</exception>
     /// <exception cref="FormatException">The expected end is not an id.</exception>
     public static StreamAppend ToAppend(Wire.AppendRequest message) =>
-        new(message.Stream, [.. message.Entries.Select(ToNewEntry)])
+        new(message.Stream, ToArray(message.Entries, ToNewEntry))
         {
             ExpectedEnd = message.ExpectedEnd?.EndCase switch
             {
@@ -116,6 +117,7 @@ internal static class WireEntries
     public static Wire.AppendResponse Of(AppendResult result)
     {
         var message = new Wire.AppendResponse { End = result.End.ToString() };
+        (message.Entries.Capacity, message.Ids.Capacity) = (result.Entries.Count, result.Entries.Count);
         foreach (var entry in result.Entries)
         {
             var id = entry.Id.ToString();
@@ -131,7 +133,7 @@ internal static class WireEntries
 
     /// <summary>What became of an append, from a message of a server.</summary>
     public static AppendResult ToResult(Wire.AppendResponse message) => new(
-        [.. message.Entries.Select(entry => new AppendedEntry(EntryId.Parse(entry.Id), entry.Duplicate))],
+        ToArray(message.Entries, entry => new AppendedEntry(EntryId.Parse(entry.Id), entry.Duplicate)),
         EntryId.Parse(message.End));
 
     /// <summary>A filter as a message; null when every entry is meant.</summary>
@@ -247,7 +249,7 @@ internal static class WireEntries
             ? Math.Max(1, (int)message.SchemaVersion)
             : throw new ArgumentException($"A schema version is 1 to 2147483647, not {message.SchemaVersion}."),
         Metadata = ToPairs(message.Metadata),
-        Tags = [.. message.Tags],
+        Tags = ToList(message.Tags),
         CreatedAt = ToTime(message.CreatedAt),
         SearchText = message.SearchCase switch
         {
@@ -283,11 +285,38 @@ internal static class WireEntries
 
     private static string? NullIfEmpty(string text) => text.Length == 0 ? null : text;
 
-    private static Dictionary<string, string> ToPairs(MapField<string, string> pairs) =>
-        new(pairs, StringComparer.Ordinal);
+    // Most entries have no pairs and no tags: then nothing is made for them.
+    private static IReadOnlyDictionary<string, string> ToPairs(MapField<string, string> pairs) => pairs.Count == 0
+        ? ReadOnlyDictionary<string, string>.Empty : new Dictionary<string, string>(pairs, StringComparer.Ordinal);
+
+    private static IReadOnlyList<string> ToList(RepeatedField<string> texts) => texts.Count == 0 ? [] : [.. texts];
+
+    private static TResult[] ToArray<TMessage, TResult>(RepeatedField<TMessage> messages, Func<TMessage, TResult> make)
+    {
+        var results = new TResult[messages.Count];
+        for (var at = 0; at < results.Length; at++)
+        {
+            results[at] = make(messages[at]);
+        }
+
+        return results;
+    }
+
+    private static void Fill(RepeatedField<string> target, IReadOnlyList<string> texts)
+    {
+        if (texts.Count > 0)
+        {
+            target.AddRange(texts);
+        }
+    }
 
     private static void Fill(MapField<string, string> target, IReadOnlyDictionary<string, string> pairs)
     {
+        if (pairs.Count == 0)
+        {
+            return;
+        }
+
         foreach (var (key, value) in pairs)
         {
             target.Add(key, value);

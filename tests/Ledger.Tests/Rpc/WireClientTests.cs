@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Net.Security;
 using System.Text;
 using Ledger.Codecs;
@@ -7,6 +8,7 @@ using Ledger.Rpc.Client;
 using Ledger.Rpc.Protocol;
 using Ledger.Rpc.V1;
 using Ledger.Streams;
+using Ledger.Streams.Consumers;
 using Xunit;
 
 namespace Ledger.Tests.Rpc;
@@ -51,6 +53,51 @@ public sealed class WireClientTests(WireFixture wire) : IClassFixture<WireFixtur
         Assert.Equal(0, await CountAsync(Options(true, true)));
         await Assert.ThrowsAsync<StoreUnavailableException>(() => CountAsync(Options(true, false)));
         await Assert.ThrowsAsync<StoreUnavailableException>(() => CountAsync(Options(false, true)));
+    }
+
+    [Fact]
+    public async Task The_state_of_a_consumer_is_written_in_one_call()
+    {
+        const int Count = 20;
+        var calls = 0;
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, own) =>
+            {
+                if (instrument.Name == "ledger.rpc.call.duration")
+                {
+                    own.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((_, _, tags, _) =>
+        {
+            var values = tags.ToArray().Select(tag => tag.Value as string).ToList();
+            if (values.Contains("client") && values.Contains("ledger.v1.LedgerService/UpdateConsumer"))
+            {
+                Interlocked.Increment(ref calls);
+            }
+        });
+        listener.Start();
+        await using var store = await RemoteStreamStore.OpenAsync(wire.Channel, "consumers");
+        await store.AppendAsync("s", [.. Enumerable.Range(0, Count).Select(_ => new NewEntry(new byte[1]))]);
+        var options = new ConsumerOptions { LeaseDuration = TimeSpan.FromMinutes(10), DeathCounts = false };
+        await using (var consumer = await store.AcquireConsumerAsync("c", options))
+        {
+            await consumer.AcknowledgeAsync(await consumer.ReceiveAsync());
+            var before = Volatile.Read(ref calls);
+            for (var entry = 1; entry < Count; entry++)
+            {
+                await consumer.AcknowledgeAsync(await consumer.ReceiveAsync());
+            }
+
+            Assert.Equal(Count - 1, Volatile.Read(ref calls) - before);
+        }
+
+        await using var other = await RemoteStreamStore.OpenAsync(wire.Channel, "consumers");
+        await other.ResetConsumerAsync("c", default);
+        await using var again = await store.AcquireConsumerAsync("c");
+        Assert.Equal(1, (await again.ReceiveAsync()).Entry.Position!.Value.Value);
     }
 
     [Fact]
