@@ -33,6 +33,9 @@ internal sealed class Device
     /// <summary>What it was given of the feed.</summary>
     public Given Given { get; private set; }
 
+    /// <summary>An earlier state of its disk has lived again, or a copy beside it.</summary>
+    public bool IsCopied { get; private set; }
+
     /// <summary>How wrong the clock is.</summary>
     public TimeSpan ClockOffset { get; set; }
 
@@ -55,6 +58,7 @@ internal sealed class Device
     /// <param name="inspection">What that life does.</param>
     public void Inspect(FaultyFileSystem disk, Inspection inspection)
     {
+        IsCopied = true;
         _kept ??= (Disk, Given);
         EndQuietly();
         (Disk, Given) = (disk, _kept.Value.Given.Copy());
@@ -168,6 +172,7 @@ internal sealed class Device
         {
             Disk = _backup.CrashImage(CrashLoss.KeepAll, random.Next());
             _backup = null;
+            IsCopied = true;
             _run.Model.Restored(Number, _backupMoment);
             _run.Say($"device {Number}: its backup is restored");
         }

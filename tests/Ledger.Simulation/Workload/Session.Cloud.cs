@@ -15,7 +15,7 @@ internal sealed partial class Session
     {
         var now = Services.Device;
         if (run.Model.Know(now, device.Number) is { } before && run.Sealed.HasAccepted(before) &&
-            run.Options is { Restores: false, Rots: false, Malice: Malice.None or Malice.Misleads })
+            !device.IsCopied && run.Options.Malice is Malice.None or Malice.Misleads)
         {
             // Also noted: it may be thrown within a loop of the product, which tries again.
             var violation = new ViolationException(
