@@ -7,6 +7,11 @@ namespace Ledger.Streams;
 /// <summary>Checks what callers give against <see cref="StreamLimits"/>, the same for every store.</summary>
 internal static partial class StreamRules
 {
+    /// <summary>
+    /// Functions that the statements for SQLite ask: a table of that name hides them from every store of the file.
+    /// </summary>
+    private static readonly string[] SqliteFunctions = ["json_each", "pragma_table_info"];
+
     /// <summary>Checks a store's name.</summary>
     /// <exception cref="ArgumentException">It is malformed, or reserved.</exception>
     public static string Store(string name)
@@ -22,11 +27,12 @@ internal static partial class StreamRules
         if (name.StartsWith("ledger_", StringComparison.OrdinalIgnoreCase)
             && !name.Equals("ledger_entries", StringComparison.OrdinalIgnoreCase)
             || name.StartsWith("sqlite_", StringComparison.OrdinalIgnoreCase)
-            || name.StartsWith("pg_", StringComparison.OrdinalIgnoreCase))
+            || name.StartsWith("pg_", StringComparison.OrdinalIgnoreCase)
+            || SqliteFunctions.Contains(name, StringComparer.OrdinalIgnoreCase))
         {
             throw new ArgumentException(
                 $"The name '{name}' is reserved: names do not begin with 'ledger_' (except 'ledger_entries'), " +
-                "'sqlite_' or 'pg_'.", nameof(name));
+                "'sqlite_' or 'pg_', and are not 'json_each' or 'pragma_table_info'.", nameof(name));
         }
 
         return name;

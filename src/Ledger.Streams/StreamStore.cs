@@ -56,6 +56,7 @@ public abstract class StreamStore : IStreamStore
         StreamRules.Append(appends);
         foreach (var append in appends)
         {
+            Require(append.Entries.Count > 1, StreamStoreCapabilities.AtomicBatch);
             Require(append.ExpectedEnd.IsChecked, StreamStoreCapabilities.ExpectedEnd);
             Require(append.Entries.Any(entry => entry.DedupKey is not null), StreamStoreCapabilities.Dedup);
         }

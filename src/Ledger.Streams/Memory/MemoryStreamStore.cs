@@ -13,16 +13,23 @@ public sealed class MemoryStreamStore(string name = "ledger_entries", LedgerRunt
     private readonly Lock _gate = new();
     private readonly SortedDictionary<string, MemoryStream> _streams = new(ScalarComparer.Instance);
     private readonly SortedDictionary<string, ConsumerRow> _consumers = new(ScalarComparer.Instance);
+    private readonly StreamStoreCapabilities _lacking;
 
     // Ascending by id; an entry that was trimmed leaves no place behind.
     private readonly List<MemoryEntry> _entries = [];
     private long _last;
 
+    /// <summary>A store that does not promise what others do, so that each refusal is seen to be one.</summary>
+    /// <param name="name">The store's name.</param>
+    /// <param name="lacking">What it does not promise.</param>
+    internal MemoryStreamStore(string name, StreamStoreCapabilities lacking)
+        : this(name) => _lacking = lacking;
+
     /// <inheritdoc/>
-    public override StreamStoreCapabilities Capabilities =>
+    public override StreamStoreCapabilities Capabilities => ~_lacking & (
         StreamStoreCapabilities.AtomicBatch | StreamStoreCapabilities.AtomicAcrossStreams |
         StreamStoreCapabilities.Dedup | StreamStoreCapabilities.ExpectedEnd | StreamStoreCapabilities.Annotations |
-        StreamStoreCapabilities.Push | StreamStoreCapabilities.Consumers;
+        StreamStoreCapabilities.Push | StreamStoreCapabilities.Consumers);
 
     internal override string Backend => "memory";
 

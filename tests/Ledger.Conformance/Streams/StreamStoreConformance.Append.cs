@@ -264,18 +264,6 @@ public abstract partial class StreamStoreConformance
     }
 
     [Fact]
-    public async Task A_closed_store_says_so()
-    {
-        var store = await OpenAsync();
-        await FillAsync(store, "s", "1");
-
-        await store.DisposeAsync();
-
-        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await store.AppendAsync("s", New("2")));
-        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await store.CountAsync("s"));
-    }
-
-    [Fact]
     public async Task A_call_that_was_cancelled_before_it_began_leaves_no_trace()
     {
         var store = await OpenAsync();

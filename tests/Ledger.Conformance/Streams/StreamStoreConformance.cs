@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Text;
 using Ledger.Streams;
 using Xunit;
@@ -13,11 +14,18 @@ public abstract partial class StreamStoreConformance : IAsyncLifetime
     /// <summary>False when every opened store has data of its own, as in memory.</summary>
     protected virtual bool IsShared => true;
 
+    /// <summary>What it promises; for the stores of this project a column of <see cref="StreamStoreTable"/>.</summary>
+    protected abstract StreamStoreCapabilities Promised { get; }
+
     /// <summary>How long a test waits for what must come.</summary>
     protected static TimeSpan Patience => TimeSpan.FromSeconds(30);
 
     /// <summary>Opens a store; again with the same name gives another one on the same data.</summary>
     protected abstract ValueTask<IStreamStore> OpenStoreAsync(string name);
+
+    /// <summary>Begins a transaction of an application's own on the database, by a connection of its own.</summary>
+    /// <returns>Where names without a schema mean the schema of the store; null when nobody else can use it.</returns>
+    protected virtual ValueTask<DbTransaction?> BeginAsync() => default;
 
     /// <inheritdoc/>
     public virtual Task InitializeAsync() => Task.CompletedTask;

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Ledger.Conformance.Streams;
 using Ledger.Rpc;
 using Ledger.Rpc.Client;
@@ -14,6 +15,8 @@ public sealed class RemoteStreamStoreTests : StreamStoreConformance
     private StoreCatalog? _catalog;
     private WireServer? _server;
     private RpcChannel? _channel;
+
+    protected override StreamStoreCapabilities Promised => StreamStoreTable.Of("remote");
 
     public override async Task InitializeAsync()
     {
@@ -33,4 +36,7 @@ public sealed class RemoteStreamStoreTests : StreamStoreConformance
 
     protected override async ValueTask<IStreamStore> OpenStoreAsync(string name) =>
         await RemoteStreamStore.OpenAsync(_channel!, name);
+
+    protected override ValueTask<DbTransaction?> BeginAsync() =>
+        new(_file.Connect().BeginTransaction(deferred: false));
 }

@@ -9,9 +9,10 @@ namespace Ledger.Conformance.Streams.History;
 /// that the stream cannot have had.
 /// </summary>
 /// <param name="store">What is written to and read.</param>
-/// <param name="duration">How long it is written to.</param>
+/// <param name="duration">How long it is written to, at least.</param>
 /// <param name="seed">What the writers do follows from it; when they do it does not.</param>
-internal sealed class HistoryRun(HistoryStore store, TimeSpan duration, int seed)
+/// <param name="committedMin">Entries that are committed at least, however long it takes, up to 5 minutes.</param>
+internal sealed class HistoryRun(HistoryStore store, TimeSpan duration, int seed, int committedMin = 0)
 {
     private const int Writers = 8;
     private const int Readers = 4;
@@ -20,6 +21,7 @@ internal sealed class HistoryRun(HistoryStore store, TimeSpan duration, int seed
     private readonly ConcurrentDictionary<string, Written> _written = new();
     private readonly LedgerRuntime _runtime = LedgerRuntime.CreateSystem();
     private long _clock;
+    private int _committed;
     private volatile bool _isOver;
 
     /// <summary>Entries that were committed.</summary>
@@ -36,21 +38,24 @@ internal sealed class HistoryRun(HistoryStore store, TimeSpan duration, int seed
         }
 
         using var over = new CancellationTokenSource(duration);
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(5));
+        bool GoesOn() => !limit.IsCancellationRequested
+            && (!over.IsCancellationRequested || Volatile.Read(ref _committed) < committedMin);
         var readers = Enumerable.Range(0, Readers)
             .Select(n => Task.Run(() => ReadAsync(new Random(seed + n)))).ToArray();
         var writers = Enumerable.Range(0, Writers).SelectMany(n => new[]
         {
-            Task.Run(() => WriteOwnAsync(n, new Random(seed + 100 + n), over.Token)),
-            Task.Run(() => WriteForeignAsync(n, new Random(seed + 200 + n), over.Token)),
+            Task.Run(() => WriteOwnAsync(n, new Random(seed + 100 + n), GoesOn)),
+            Task.Run(() => WriteForeignAsync(n, new Random(seed + 200 + n), GoesOn)),
         }).ToArray();
         await Task.WhenAll(writers);
         _isOver = true;
         return [.. (await Task.WhenAll(readers)).SelectMany(Check)];
     }
 
-    private async Task WriteOwnAsync(int writer, Random random, CancellationToken cancellationToken)
+    private async Task WriteOwnAsync(int writer, Random random, Func<bool> goesOn)
     {
-        for (var n = 0; !cancellationToken.IsCancellationRequested; n++)
+        for (var n = 0; goesOn(); n++)
         {
             var names = Enumerable.Range(0, random.Next(1, 4)).Select(_ => NameOf(random));
             string[] streams = [.. names.Distinct().Order()];
@@ -74,11 +79,13 @@ internal sealed class HistoryRun(HistoryStore store, TimeSpan duration, int seed
         {
             _written[name].DoneAt = doneAt;
         }
+
+        Interlocked.Add(ref _committed, entries.Length);
     }
 
-    private async Task WriteForeignAsync(int writer, Random random, CancellationToken cancellationToken)
+    private async Task WriteForeignAsync(int writer, Random random, Func<bool> goesOn)
     {
-        for (var n = 0; !cancellationToken.IsCancellationRequested; n++)
+        for (var n = 0; goesOn(); n++)
         {
             var isCommitted = random.Next(4) != 0;
             string[] streams = [.. new[] { NameOf(random), NameOf(random) }.Distinct().Order()];
@@ -98,6 +105,7 @@ internal sealed class HistoryRun(HistoryStore store, TimeSpan duration, int seed
                 await transaction.CommitAsync();
                 var doneAt = Interlocked.Increment(ref _clock);
                 names.ForEach(name => _written[name].DoneAt = doneAt);
+                Interlocked.Add(ref _committed, names.Count);
             }
         }
     }
