@@ -23,7 +23,7 @@ internal sealed class TamperingCloud(ICloudProvider inner) : ICloudProvider
     /// <summary>Called before each blob is put; what it throws comes out of the call.</summary>
     public Action<BlobName>? Putting { get; set; }
 
-    /// <summary>Calls that wait for an answer: connecting, appending, putting, getting, asking.</summary>
+    /// <summary>Calls that wait for an answer: all that there are.</summary>
     public int RoundTrips { get; private set; }
 
     /// <summary>Bytes that a device has sent: names, positions, ids and contents.</summary>
@@ -32,7 +32,9 @@ internal sealed class TamperingCloud(ICloudProvider inner) : ICloudProvider
     /// <summary>Bytes that a device was given, in answers and through connections.</summary>
     public long ReceivedBytes { get; private set; }
 
-    /// <summary>Everything that was sent, for those who look for what should not be there.</summary>
+    /// <summary>
+    /// Everything that was sent, names and ids too, for those who look for what should not be there.
+    /// </summary>
     public List<ReadOnlyMemory<byte>> Sent { get; } = [];
 
     public CloudCapabilities Capabilities => inner.Capabilities;
@@ -47,6 +49,18 @@ internal sealed class TamperingCloud(ICloudProvider inner) : ICloudProvider
         Count(DeviceId.SizeBytes + (cursors.Count * (LedgerName.SizeBytes + sizeof(long))));
         ReceivedBytes += CloudIncarnation.SizeBytes +
             (cursors.Count * (LedgerName.SizeBytes + EntryId.SizeBytes + sizeof(long) + sizeof(long)));
+        NoteSent(DeviceId.SizeBytes, device.CopyTo);
+        foreach (var cursor in cursors)
+        {
+            NoteSent(LedgerName.SizeBytes, cursor.Ledger.CopyTo);
+        }
+
+        foreach (var page in pages ?? new HashSet<PageName>())
+        {
+            SentBytes += PageName.SizeBytes;
+            NoteSent(PageName.SizeBytes, page.CopyTo);
+        }
+
         return new Connection(this, await inner.ConnectAsync(device, cursors, pages, cancellationToken));
     }
 
@@ -55,9 +69,13 @@ internal sealed class TamperingCloud(ICloudProvider inner) : ICloudProvider
         CancellationToken cancellationToken)
     {
         Count(LedgerName.SizeBytes + PageName.SizeBytes + sizeof(long));
+        NoteSent(LedgerName.SizeBytes, ledger.CopyTo);
+        NoteSent(PageName.SizeBytes, page.CopyTo);
         foreach (var entry in entries)
         {
             SentBytes += EntryId.SizeBytes + DeviceId.SizeBytes + sizeof(long) + entry.Content.Length;
+            NoteSent(EntryId.SizeBytes, entry.Id.CopyTo);
+            NoteSent(DeviceId.SizeBytes, entry.Device.CopyTo);
             Sent.Add(entry.Content);
         }
 
@@ -71,6 +89,7 @@ internal sealed class TamperingCloud(ICloudProvider inner) : ICloudProvider
     {
         Putting?.Invoke(name);
         Count(BlobName.SizeBytes + content.Length);
+        NoteSent(BlobName.SizeBytes, name.CopyTo);
         Sent.Add(content);
         return inner.PutBlobAsync(name, content, cancellationToken);
     }
@@ -78,6 +97,7 @@ internal sealed class TamperingCloud(ICloudProvider inner) : ICloudProvider
     public async ValueTask<ReadOnlyMemory<byte>?> GetBlobAsync(BlobName name, CancellationToken cancellationToken)
     {
         Count(BlobName.SizeBytes);
+        NoteSent(BlobName.SizeBytes, name.CopyTo);
         var found = await inner.GetBlobAsync(name, cancellationToken);
         ReceivedBytes += found?.Length ?? 0;
         return TamperBlob is { } tamper ? tamper(name, found) : found;
@@ -87,35 +107,71 @@ internal sealed class TamperingCloud(ICloudProvider inner) : ICloudProvider
         IReadOnlyList<BlobName> names, CancellationToken cancellationToken)
     {
         Count(names.Count * BlobName.SizeBytes);
+        foreach (var name in names)
+        {
+            NoteSent(BlobName.SizeBytes, name.CopyTo);
+        }
+
         return inner.HasBlobsAsync(names, cancellationToken);
     }
 
     public ValueTask PutCheckpointsAsync(
-        LedgerName ledger, IReadOnlyList<CloudCheckpoint> checkpoints, CancellationToken cancellationToken) =>
-        inner.PutCheckpointsAsync(ledger, checkpoints, cancellationToken);
+        LedgerName ledger, IReadOnlyList<CloudCheckpoint> checkpoints, CancellationToken cancellationToken)
+    {
+        Count(LedgerName.SizeBytes);
+        NoteSent(LedgerName.SizeBytes, ledger.CopyTo);
+        foreach (var checkpoint in checkpoints)
+        {
+            SentBytes += PageName.SizeBytes + sizeof(long) + checkpoint.Content.Length;
+            NoteSent(PageName.SizeBytes, checkpoint.Page.CopyTo);
+            Sent.Add(checkpoint.Content);
+        }
+
+        return inner.PutCheckpointsAsync(ledger, checkpoints, cancellationToken);
+    }
 
     public IAsyncEnumerable<CloudCheckpoint> GetCheckpointsAsync(
-        LedgerName ledger, IReadOnlyList<PageName> pages, CancellationToken cancellationToken) =>
-        inner.GetCheckpointsAsync(ledger, pages, cancellationToken);
+        LedgerName ledger, IReadOnlyList<PageName> pages, CancellationToken cancellationToken)
+    {
+        Count(LedgerName.SizeBytes + (pages.Count * PageName.SizeBytes));
+        NoteSent(LedgerName.SizeBytes, ledger.CopyTo);
+        foreach (var page in pages)
+        {
+            NoteSent(PageName.SizeBytes, page.CopyTo);
+        }
+
+        return inner.GetCheckpointsAsync(ledger, pages, cancellationToken);
+    }
 
     public ValueTask RegisterDeviceAsync(
         LedgerName ledger, DeviceId device, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
-        Count(LedgerName.SizeBytes + DeviceId.SizeBytes + content.Length);
+        CountDevice(ledger, device, content.Length);
         Sent.Add(content);
         return inner.RegisterDeviceAsync(ledger, device, content, cancellationToken);
     }
 
     public ValueTask<IReadOnlyList<CloudDevice>> ListDevicesAsync(
-        LedgerName ledger, CancellationToken cancellationToken) => inner.ListDevicesAsync(ledger, cancellationToken);
+        LedgerName ledger, CancellationToken cancellationToken)
+    {
+        Count(LedgerName.SizeBytes);
+        NoteSent(LedgerName.SizeBytes, ledger.CopyTo);
+        return inner.ListDevicesAsync(ledger, cancellationToken);
+    }
 
     public ValueTask<bool> RemoveDeviceAsync(
-        LedgerName ledger, DeviceId device, CancellationToken cancellationToken) =>
-        inner.RemoveDeviceAsync(ledger, device, cancellationToken);
+        LedgerName ledger, DeviceId device, CancellationToken cancellationToken)
+    {
+        CountDevice(ledger, device, 0);
+        return inner.RemoveDeviceAsync(ledger, device, cancellationToken);
+    }
 
     public ValueTask<bool> AcknowledgeAsync(
-        LedgerName ledger, DeviceId device, FeedPosition position, CancellationToken cancellationToken) =>
-        inner.AcknowledgeAsync(ledger, device, position, cancellationToken);
+        LedgerName ledger, DeviceId device, FeedPosition position, CancellationToken cancellationToken)
+    {
+        CountDevice(ledger, device, sizeof(long));
+        return inner.AcknowledgeAsync(ledger, device, position, cancellationToken);
+    }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
@@ -123,6 +179,20 @@ internal sealed class TamperingCloud(ICloudProvider inner) : ICloudProvider
     {
         RoundTrips++;
         SentBytes += sentBytes;
+    }
+
+    private void CountDevice(LedgerName ledger, DeviceId device, int sizeBytes)
+    {
+        Count(LedgerName.SizeBytes + DeviceId.SizeBytes + sizeBytes);
+        NoteSent(LedgerName.SizeBytes, ledger.CopyTo);
+        NoteSent(DeviceId.SizeBytes, device.CopyTo);
+    }
+
+    private void NoteSent(int sizeBytes, Action<Span<byte>> copyTo)
+    {
+        var bytes = new byte[sizeBytes];
+        copyTo(bytes);
+        Sent.Add(bytes);
     }
 
     private sealed class Connection(TamperingCloud cloud, ICloudConnection inner) : ICloudConnection

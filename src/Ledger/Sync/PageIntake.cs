@@ -13,8 +13,6 @@ internal sealed class PageIntake : IDisposable
     // Of one record.
     private const int RetriedMax = 1000;
 
-    private static readonly TimeSpan AheadMax = TimeSpan.FromHours(24);
-
     private readonly SyncContext _context;
     private readonly IObjectWriter _lease;
     private readonly PageId _page;
@@ -240,11 +238,12 @@ internal sealed class PageIntake : IDisposable
     private void NoteTime(Commit commit, FeedPosition position)
     {
         var aheadMs = commit.Timestamp.Milliseconds - _context.Runtime.WallClockMs();
-        if (aheadMs > AheadMax.TotalMilliseconds && commit.Author is { } author)
+        if (aheadMs > SyncReport.AheadTimeMax.TotalMilliseconds && commit.Author is { } author)
         {
             var reason = $"Commit {commit.Id} of device {author.Device} is dated " +
                 $"{commit.Timestamp.ToDateTimeOffset():u}, more than 24 hours ahead of this device's clock.";
-            _context.SetProblem(_lease, position, NewProblem(author.Device, SyncProblemKind.AheadOfTime, reason));
+            var problem = NewProblem(author.Device, SyncProblemKind.AheadOfTime, reason);
+            _context.SetProblem(_lease, position, problem with { Sequence = commit.Timestamp.Milliseconds });
         }
     }
 
@@ -297,6 +296,7 @@ internal sealed class PageIntake : IDisposable
             await ApplyAsync(
                 commit, row.Base, row.Changes,
                 _context.Services.Changes.ReadAsync(row.Changes, default, cancellationToken), cancellationToken);
+            NoteTime(commit, row.Position);
         }
         catch (CorruptObjectException exception)
         {

@@ -160,7 +160,8 @@ internal sealed class SyncHeads(SyncContext context, PendingTrees trees) : IDisp
     }
 
     private static bool IsOfOnePage(Exception exception) =>
-        exception is CloudUnavailableException or MissingObjectException or CorruptObjectException;
+        exception is CloudUnavailableException or MissingObjectException or CorruptObjectException
+            or FormatTooNewException;
 
     // What fails for one page holds up no other one.
     private void Note(PageId page, Exception? failure)

@@ -9,6 +9,9 @@ internal sealed class SyncReport
     /// <summary>How long commits may wait while the feed is taken in before it is a problem.</summary>
     public static readonly TimeSpan WaitingTimeMax = TimeSpan.FromMinutes(5);
 
+    /// <summary>How far ahead of this device's clock a commit may be dated before it is a problem.</summary>
+    public static readonly TimeSpan AheadTimeMax = TimeSpan.FromHours(24);
+
     /// <summary>Problems of entries that are kept one by one.</summary>
     public const int ProblemsMax = 1000;
 

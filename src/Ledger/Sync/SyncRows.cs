@@ -235,7 +235,9 @@ internal readonly record struct WaitingCommit(Commit Commit, WaitingRow Row);
 /// <param name="Id">Its id.</param>
 /// <param name="PageName">The page that the cloud says it is of.</param>
 /// <param name="Device">The device that the cloud says it is of.</param>
-/// <param name="Sequence">Its sequence number, as the cloud says.</param>
+/// <param name="Sequence">
+/// Its sequence number, as the cloud says; of a commit dated ahead that date, in milliseconds since 1970.
+/// </param>
 /// <param name="Kind">What is wrong; only for some of the kinds the entry was put aside.</param>
 /// <param name="Reason">Why, as a full sentence.</param>
 internal sealed record QuarantineRow(

@@ -93,6 +93,11 @@ internal sealed class SyncStatusReader(SyncContext context, SyncState state)
             }
 
             var row = QuarantineRow.Decode(value.Span);
+            if (row.Kind == SyncProblemKind.AheadOfTime && !IsAhead(row.Sequence))
+            {
+                continue;
+            }
+
             problems.Add(new SyncProblem(
                 row.Kind,
                 row.Kind == SyncProblemKind.Quarantined && SyncRowKeys.ReadPosition(key.Span) != FeedPosition.Last
@@ -103,4 +108,8 @@ internal sealed class SyncStatusReader(SyncContext context, SyncState state)
 
         return [.. problems.Take(ProblemsMax)];
     }
+
+    // The clock moves on, or somebody sets it right: then there is no problem any more.
+    private bool IsAhead(long commitMs) =>
+        commitMs - context.Runtime.WallClockMs() > SyncReport.AheadTimeMax.TotalMilliseconds;
 }

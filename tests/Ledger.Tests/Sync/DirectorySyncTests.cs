@@ -137,6 +137,31 @@ public sealed class DirectorySyncTests
             files);
     }
 
+    [Fact]
+    public void Devices_that_are_told_of_no_changes_look_by_themselves() => Run(
+        seed: 133,
+        async (runtime, _) =>
+        {
+            // Two processes: neither knows what the other one appends.
+            await using var cloud = await DirectoryCloud.OpenAsync(runtime, Root, create: true, default);
+            await using var other = await DirectoryCloud.OpenAsync(runtime, Root, create: false, default);
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", other);
+            await using var here = await first.OpenPageAsync();
+            await using var there = await second.OpenPageAsync();
+            await SettleAsync(first, second);
+            var time = other.CheckInterval + TimeSpan.FromMilliseconds(100);
+
+            await PutAndSyncAsync(first, "a", "1");
+            await runtime.Delay(time, default);
+            var shown = await there.ShowAsync();
+            await PutAndSyncAsync(second, "b", "2");
+            await runtime.Delay(time, default);
+
+            Assert.Equal(("a=1", "a=1,b=2"), (shown, await here.ShowAsync()));
+        },
+        new UnwatchedFileSystem(new MemoryFileSystem()));
+
     private static byte[] ReadAll(IFileSystem files, string path)
     {
         using var file = files.Open(path, FileOpening.ReadOnly);

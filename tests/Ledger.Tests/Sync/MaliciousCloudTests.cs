@@ -209,6 +209,49 @@ public sealed class MaliciousCloudTests
             Assert.Empty((await second.Engine.GetStatusAsync(default)).Problems);
         });
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void An_old_entry_that_is_given_again_at_a_new_position_changes_nothing(long which) => Run(
+        seed: 24, async (runtime, cloud) =>
+        {
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            foreach (var number in Enumerable.Range(0, 3))
+            {
+                await PutAndSyncAsync(first, "a", $"{number}");
+            }
+
+            // The same device and number, and what was authenticated with it: only the place is another one.
+            FeedEntry? old = null;
+            var liar = new TamperingCloud(cloud)
+            {
+                Tamper = item =>
+                {
+                    var place = item.Position.Value;
+                    old = place == which ? item : old;
+                    return place < 3 ? [item]
+                        : place == 3 ? [item, old! with { Position = new FeedPosition(4) }]
+                        : [item with { Position = new FeedPosition(place + 1) }];
+                },
+            };
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", liar);
+            await second.Engine.WaitForIdleAsync(default);
+            await using var here = await first.OpenPageAsync();
+            await using var there = await second.OpenPageAsync();
+            var shown = await there.ShowAsync();
+            await PutAndSyncAsync(first, "a", "3");
+            await runtime.Delay(TimeSpan.FromSeconds(1), default);
+            await second.Engine.WaitForIdleAsync(default);
+
+            Assert.Equal(("a=2", "a=3"), (shown, await there.ShowAsync()));
+            Assert.Equal(await HeadAsync(here), await HeadAsync(there));
+            Assert.Equal(await here.LogAsync().CountAsync(), await there.LogAsync().CountAsync());
+            var status = await second.Engine.GetStatusAsync(default);
+            Assert.Empty(status.Problems);
+            Assert.Equal(5, status.EntriesReceived);
+            Assert.Equal((await first.Engine.GetStatusAsync(default)).Digest, status.Digest);
+        });
+
     [Fact]
     public void An_entry_that_is_dropped_is_noticed_by_the_next_one_of_its_device() => Run(
         seed: 14, async (runtime, cloud) =>
@@ -317,7 +360,7 @@ public sealed class MaliciousCloudTests
         return new CloudEntry(header.Id, name, 0, EntrySeal.Seal(device.Keys, runtime.Random, header, "other"u8));
     }
 
-    private static List<FeedEntry> Collect(List<FeedEntry> items, FeedEntry item, int count)
+    internal static List<FeedEntry> Collect(List<FeedEntry> items, FeedEntry item, int count)
     {
         items.Add(item);
         if (items.Count < count)

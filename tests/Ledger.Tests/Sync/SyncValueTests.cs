@@ -52,10 +52,20 @@ public sealed class SyncValueTests
             var counted = new TamperingCloud(cloud);
             await using var second = await SyncDevice.OpenAsync(runtime, "/b", counted);
             await using var there = await second.OpenPageAsync();
-            await using var watch = await there.WatchAsync();
+            await using var watch = new WatchReader(await there.WatchAsync());
             await second.SyncAsync();
             await using var snapshot = await there.GetSnapshotAsync();
 
+            var told = new SortedDictionary<string, string>(StringComparer.Ordinal);
+            while (told.Count < 2)
+            {
+                await foreach (var (key, _, after) in (await watch.NextAsync())!.GetEntriesAsync())
+                {
+                    told.Add(Text(key), $"{after!.Value.State} {after.Value.SizeBytes} {after.Value.Value is null}");
+                }
+            }
+
+            Assert.Equal(["[a, NeedsFetch 131073 True]", "[b, NeedsFetch 600 True]"], told.Select(each => $"{each}"));
             var entry = await snapshot.FindAsync(Bytes("a"));
             Assert.Equal((ValueState.NeedsFetch, 131_073L), (entry!.Value.State, entry.Value.SizeBytes));
             Assert.Null(entry.Value.Value);

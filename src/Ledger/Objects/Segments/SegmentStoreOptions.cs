@@ -138,4 +138,7 @@ internal enum PlantedBugs : long
 
     /// <summary>Commits of an earlier life of a page are applied to the present one.</summary>
     SyncIgnoreIncarnation = 1L << 49,
+
+    /// <summary>What two heads come from is made by the page's policy, which may ask the resolver.</summary>
+    VirtualBaseAsksResolver = 1L << 50,
 }

@@ -82,7 +82,9 @@ internal sealed class CommitMerger(LedgerServices services, PageId page)
             return await MergeByWriterAsync(left, right, writers, lease, cancellationToken);
         }
 
-        var (root, rootHold) = await FindBaseAsync(comparison, lease, cancellationToken);
+        var (root, rootHold) = services.Bugs.HasFlag(PlantedBugs.VirtualBaseAsksResolver)
+            ? await FindBaseAsync(comparison, settings, resolveAsync, lease, cancellationToken)
+            : await FindBaseAsync(comparison, lease, cancellationToken);
         using (rootHold)
         {
             var input = new MergeInput(services, writers, root, left, right);
@@ -124,8 +126,14 @@ internal sealed class CommitMerger(LedgerServices services, PageId page)
     /// stored; each of these has all the ancestors so far as its parents, so that nobody has to read one of them. A
     /// merge by writers needs no base, so this does not go deeper. Of more than a commit can name, the newest count.
     /// </remarks>
-    public async ValueTask<(Commit Base, TreeHold Hold)> FindBaseAsync(
-        CommitComparison comparison, IObjectWriter lease, CancellationToken cancellationToken)
+    public ValueTask<(Commit Base, TreeHold Hold)> FindBaseAsync(
+        CommitComparison comparison, IObjectWriter lease, CancellationToken cancellationToken) =>
+        FindBaseAsync(comparison, MergeSettings.Default, static _ => Task.CompletedTask, lease, cancellationToken);
+
+    // Settings other than the default ones are a planted fault.
+    private async ValueTask<(Commit Base, TreeHold Hold)> FindBaseAsync(
+        CommitComparison comparison, MergeSettings settings, Func<MergeContext, Task> resolveAsync,
+        IObjectWriter lease, CancellationToken cancellationToken)
     {
         var parents = new List<Commit>();
         var bases = comparison.Bases.TakeLast(Commit.ParentsMax).ToList();
@@ -138,8 +146,7 @@ internal sealed class CommitMerger(LedgerServices services, PageId page)
             foreach (var next in bases.Skip(1))
             {
                 var pair = await MergePair.CompareAsync(services.Graph, root, next, cancellationToken);
-                var merged = await MergeAsync(
-                    pair, MergeSettings.Default, static _ => Task.CompletedTask, lease, cancellationToken);
+                var merged = await MergeAsync(pair, settings, resolveAsync, lease, cancellationToken);
                 hold.Dispose();
                 hold = merged.Hold;
                 parents.Add(next);

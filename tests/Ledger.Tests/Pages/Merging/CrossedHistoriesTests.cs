@@ -1,4 +1,6 @@
 using Ledger.Commits;
+using Ledger.Conformance;
+using Ledger.Objects.Segments;
 using Ledger.Pages.Merging;
 using Xunit;
 
@@ -38,6 +40,37 @@ public sealed class CrossedHistoriesTests
             number => $"k{number:00}={(number == count - 1 ? "11" : "10")}");
         Assert.Equal(string.Join(' ', expected), MergeWorld.Show(await world.ReadAsync(merged)));
         Assert.Equal(merged.Id, again.Id);
+    }
+
+    [Theory]
+    [InlineData(MergePolicy.AutomaticWithFallback, 0)]
+    [InlineData(MergePolicy.Custom, 1)]
+    public async Task What_two_heads_come_from_is_made_without_the_resolver(MergePolicy policy, int calls)
+    {
+        Assert.Equal(calls, await CountCallsAsync(policy, PlantedBugs.None));
+
+        // The planted fault asks once more, about the conflict that the two bases have.
+        Assert.Equal(calls + 1, await CountCallsAsync(policy, PlantedBugs.VirtualBaseAsksResolver));
+    }
+
+    /// <summary>How often a merge asks of which the two bases are in conflict, and the two heads are not.</summary>
+    private static async Task<int> CountCallsAsync(MergePolicy policy, PlantedBugs bugs)
+    {
+        await using var world = await MergeWorld.CreateAsync(bugs);
+        var one = await world.EditAsync(Commit.Genesis, 0, 1UL << 16, Change("k", "1"));
+        var two = await world.EditAsync(Commit.Genesis, 1, 2UL << 16, Change("k", "2"));
+        var sum = MergeSettings.Create(MergePolicy.Custom, ConflictResolvers.Counter(), null);
+        var left = await world.MergeAsync(one, two);
+        var right = await world.MergeAsync(one, two, sum);
+        Assert.NotEqual(left.Id, right.Id);
+        left = await world.EditAsync(left, 2, 3UL << 16, Change("left", "x"));
+        right = await world.EditAsync(right, 3, 4UL << 16, Change("right", "y"));
+        var resolver = new TestResolver((_, _) => Task.CompletedTask);
+
+        var merged = await world.MergeAsync(left, right, MergeSettings.Create(policy, resolver, null));
+
+        Assert.Equal("k=3 left=x right=y", MergeWorld.Show(await world.ReadAsync(merged)));
+        return resolver.Calls;
     }
 
     private static Dictionary<string, string?> Change(string key, string value) => new() { [key] = value };

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Ledger.Commits;
 using Ledger.Objects;
+using Ledger.Objects.Segments;
 using Ledger.Pages;
 using Ledger.Pages.Merging;
 using Ledger.Pages.Rows;
@@ -25,12 +26,16 @@ internal sealed class MergeWorld : IAsyncDisposable
     /// <summary>Edits so far, each with what it wrote.</summary>
     public IReadOnlyList<MadeEdit> Edits => _edits;
 
-    public static async Task<MergeWorld> CreateAsync() => new()
+    public static async Task<MergeWorld> CreateAsync(PlantedBugs bugs = PlantedBugs.None) => new()
     {
         _ledger = await LedgerStore.OpenAsync(
             SystemRuntime.Create(), new MemoryObjectStore(),
             new SettingsRow("tests", new TreeSalt(1, 2), new ChunkSeed(3, 4), 5),
-            new LedgerStoreOptions(new DeviceId(6), Durability.Buffered, 1 << 22, NullLogger.Instance), default),
+            new LedgerStoreOptions(new DeviceId(6), Durability.Buffered, 1 << 22, NullLogger.Instance)
+            {
+                Bugs = bugs,
+            },
+            default),
     };
 
     /// <summary>An edit of a device; what changes nothing is no write, and an edit without writes no commit.</summary>
