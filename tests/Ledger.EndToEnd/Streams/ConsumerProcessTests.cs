@@ -33,11 +33,13 @@ public sealed class ConsumerProcessTests
         await using var effects = new SqliteStreamStore(new() { DataSource = directory["app.db"], Store = "effects" });
         await effects.EnsureCreatedAsync();
         var last = await FillAsync(work);
+        var startMs = _runtime.WallClockMs();
         await using var workers = new Workers(directory["app.db"], Instances);
 
-        await DisturbAsync(effects, workers, limit.Token);
+        var disturbed = await DisturbAsync(effects, workers, limit.Token);
         var entries = await work.ReadAllAsync().ToListAsync();
         var blamed = new HashSet<long>();
+        var released = 0;
         ConsumerInfo consumer;
         do
         {
@@ -49,6 +51,7 @@ public sealed class ConsumerProcessTests
             foreach (var parked in consumer.Parked.Where(parked => IsInnocent(entries, parked)))
             {
                 blamed.Add(parked.Position.Value);
+                released++;
                 await work.ReleaseParkedAsync(ConsumerChild.Consumer, parked.Position, retry: true, limit.Token);
             }
         }
@@ -58,6 +61,8 @@ public sealed class ConsumerProcessTests
 
         var all = await effects.ReadAllAsync().Select(Effect.Of).ToListAsync();
         AssertHandled(entries, all, consumer);
+        AssertLeases(consumer.Epoch, released, TimeSpan.FromMilliseconds(_runtime.WallClockMs() - startMs));
+        AssertAgain(all, disturbed, blamed);
         AssertInOrder(entries, [.. all.Where(effect => !blamed.Contains(effect.Position))]);
         Assert.Equal(
             ["deadly 10", "poison 10"],
@@ -121,8 +126,11 @@ public sealed class ConsumerProcessTests
     }
 
     /// <summary>Kills, or pauses for longer than the lease, by turns, whoever had the last effect.</summary>
-    private async Task DisturbAsync(SqliteStreamStore effects, Workers workers, CancellationToken cancellationToken)
+    /// <returns>The leases that ended by it.</returns>
+    private async Task<HashSet<long>> DisturbAsync(
+        SqliteStreamStore effects, Workers workers, CancellationToken cancellationToken)
     {
+        var ended = new HashSet<long>();
         var (disturbed, since) = (0, 0);
         await foreach (var item in effects.SubscribeAllAsync(cancellationToken: cancellationToken))
         {
@@ -132,7 +140,9 @@ public sealed class ConsumerProcessTests
             }
 
             // Who was paused may hold the lock of the file: all wait for it then, and its lease runs out all the same.
-            var holder = Effect.Of(entry).Instance;
+            var effect = Effect.Of(entry);
+            var holder = effect.Instance;
+            ended.Add(effect.Epoch);
             if (disturbed % 2 == 0)
             {
                 workers.Kill(holder);
@@ -146,9 +156,11 @@ public sealed class ConsumerProcessTests
             since = 0;
             if (++disturbed == Disturbances)
             {
-                return;
+                return ended;
             }
         }
+
+        return ended;
     }
 
     private static void AssertHandled(List<Entry> entries, List<Effect> all, ConsumerInfo consumer)
@@ -159,13 +171,53 @@ public sealed class ConsumerProcessTests
             .Except(done.Select(effect => effect.Position)).Except(parked);
         Assert.Empty(missing);
         Assert.DoesNotContain(done, effect => parked.Contains(effect.Position));
+    }
 
-        // An epoch ends with its instance, and then what was out is out again: at most one for each handler.
-        var duplicates = done.Count - done.Select(effect => effect.Position).Distinct().Count();
-        var outMax = (consumer.Epoch - 1) * ConsumerChild.Options.Concurrency;
+    /// <summary>
+    /// Leases ended, and each only when it had run out: no instance gives one back here. A release is an epoch of its
+    /// own, and ends the lease before it at once.
+    /// </summary>
+    private static void AssertLeases(long epoch, int released, TimeSpan elapsed)
+    {
+        Assert.True(epoch > Disturbances / 2, $"There were {epoch} leases for {Disturbances} disturbances.");
         Assert.True(
-            consumer.Epoch > Disturbances / 2, $"There were {consumer.Epoch} leases for {Disturbances} disturbances.");
-        Assert.True(duplicates <= outMax, $"{duplicates} entries were handled again; at most {outMax} were out.");
+            (epoch - 1 - (2 * released)) * ConsumerChild.Options.LeaseDuration <= elapsed,
+            $"There were {epoch} leases within {elapsed}, and {released} releases.");
+    }
+
+    /// <summary>
+    /// What was handled again was out when a lease ended, as a later try under a later lease says; and at the end of a
+    /// lease at most one entry is out for each handler.
+    /// </summary>
+    /// <param name="all">The effects.</param>
+    /// <param name="disturbed">The leases that the test ended.</param>
+    /// <param name="blamed">Entries that were released, whose tries are counted anew.</param>
+    private static void AssertAgain(List<Effect> all, HashSet<long> disturbed, HashSet<long> blamed)
+    {
+        // One that was paused may say late what it did.
+        var again = all.Where(effect => effect.Outcome == "done").GroupBy(effect => effect.Position)
+            .Select(effects => effects.OrderBy(effect => effect.Epoch).ToList())
+            .SelectMany(effects => effects.Zip(effects.Skip(1), (First, Next) => (First, Next))).ToList();
+        Assert.All(again, pair => Assert.True(
+            pair.Next.Epoch > pair.First.Epoch
+                && (pair.Next.Attempt > pair.First.Attempt || blamed.Contains(pair.First.Position)),
+            $"{pair.First} was acknowledged, or out no longer, when there was {pair.Next}."));
+
+        var outMax = ConsumerChild.Options.Concurrency;
+        foreach (var lease in again.GroupBy(pair => pair.First.Epoch))
+        {
+            Assert.True(
+                lease.Count() <= outMax,
+                $"{lease.Count()} entries of lease {lease.Key} were handled again; at most {outMax} were out.");
+        }
+
+        // The other leases a slow machine has ended, which did not renew them in time.
+        var ended = all.Where(effect => effect.Outcome == "deadly").Select(effect => effect.Epoch)
+            .Union(disturbed).ToHashSet();
+        var byTest = again.Count(pair => ended.Contains(pair.First.Epoch));
+        Assert.True(
+            ended.Count <= Disturbances + ConsumerChild.Options.AttemptsMax && byTest <= outMax * ended.Count,
+            $"{byTest} entries were handled again after {ended.Count} deaths and pauses.");
     }
 
     /// <summary>The first effects of a stream are in order, and none is before the last of a failed entry.</summary>
@@ -191,12 +243,13 @@ public sealed class ConsumerProcessTests
     private static string TextOf(Entry entry) => Encoding.ASCII.GetString(entry.Payload.Span);
 
     /// <summary>What a handler did.</summary>
-    private sealed record Effect(string Instance, string Outcome, long Position)
+    private sealed record Effect(string Instance, string Outcome, long Position, int Attempt, long Epoch)
     {
         public static Effect Of(Entry entry)
         {
             var words = TextOf(entry).Split(' ');
-            return new Effect(words[0], words[1], long.Parse(words[2], CultureInfo.InvariantCulture));
+            static long Number(string word) => long.Parse(word, CultureInfo.InvariantCulture);
+            return new Effect(words[0], words[1], Number(words[2]), (int)Number(words[3]), Number(words[4]));
         }
     }
 
