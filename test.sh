@@ -26,11 +26,14 @@ fi
 # PostgreSQL for its suites: one cluster for the whole run, ended with it.
 tests/postgres.sh install
 
-# Node.js for the gRPC client that is not ours.
-if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+# Clients that are not ours: curl for HTTP, Node.js for gRPC.
+missing=()
+command -v curl >/dev/null || missing+=(curl)
+{ command -v node && command -v npm; } >/dev/null || missing+=(nodejs npm)
+if [ "${#missing[@]}" != 0 ]; then
     if [ "$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi
     $sudo apt-get update -q >&2
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends nodejs npm >&2
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" >&2
 fi
 
 # Build servers that outlive the script would keep a CI job open: none but a compiler of its own, which it ends.
