@@ -238,8 +238,9 @@ internal sealed class HookLoop : IAsyncDisposable
     private async Task AwayAsync(
         StreamConsumer consumer, IReadOnlyList<Delivery> batch, HookAnswer answer, long turn)
     {
-        Note(answer.Error!);
+        // Whoever sees the failure can rely on it that nothing more is begun until the pause is over.
         _pause.Fail(turn, answer.RetryAfter);
+        Note(answer.Error!);
         var position = batch[0].Entry.Position.GetValueOrDefault().Value;
         var taken = Interlocked.Read(ref _taken);
         var isSuspicious = _takenAtFailure.TryGetValue(position, out var before) && taken > before;
