@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -118,75 +116,6 @@ public sealed class DaemonLifeTests : IDisposable
     }
 
     [Fact]
-    public async Task SIGTERM_under_load_loses_nothing_that_was_acknowledged_and_ends_within_the_bound()
-    {
-        var acknowledged = new ConcurrentQueue<string>();
-        var (child, http) = await _shell.ForegroundAsync();
-        using (child)
-        using (http)
-        {
-            // One who follows must not hold up the end either.
-            using var follower = await http.GetAsync(
-                new Uri("/v1/streams/load/entries:subscribe", UriKind.Relative),
-                HttpCompletionOption.ResponseHeadersRead);
-            var enough = new TaskCompletionSource();
-            var writers = Enumerable.Range(0, 8).Select(async _ =>
-            {
-                while (await DaemonShell.AppendAsync(http) is { } id)
-                {
-                    acknowledged.Enqueue(id);
-                    if (acknowledged.Count >= 100)
-                    {
-                        enough.TrySetResult();
-                    }
-                }
-            }).ToList();
-            await enough.Task;
-            var begin = Stopwatch.GetTimestamp();
-            await child.SignalAsync("TERM");
-            var result = await child.EndAsync();
-            await Task.WhenAll(writers);
-
-            Assert.Equal(0, result.ExitCode);
-            Assert.InRange(Stopwatch.GetElapsedTime(begin), TimeSpan.Zero, TimeSpan.FromSeconds(20));
-            Assert.DoesNotContain("cut off", result.Error, StringComparison.Ordinal);
-        }
-
-        var read = await _shell.DoAsync(
-            "stream", "read", "--db", $"sqlite:{_shell.Directory["ledger.db"]}", "--store", "orders",
-            "--stream", "load", "--limit", "1000000");
-        Assert.Subset(
-            read.Lines.Select(line => line.Split('\t')[0]).ToHashSet(), acknowledged.ToHashSet());
-    }
-
-    [Fact]
-    public async Task SIGHUP_takes_a_good_configuration_over_and_leaves_the_old_one_for_a_bad_one()
-    {
-        var (child, http) = await _shell.ForegroundAsync();
-        using (child)
-        using (http)
-        {
-            _shell.Configure("", key: "next");
-            await child.SignalAsync("HUP");
-
-            // How long a signal takes nobody says: the next answers do.
-            while ((await GetAsync(http)) == HttpStatusCode.OK)
-            {
-                await Task.Yield();
-            }
-
-            _shell.Configure("listen_: x", key: DaemonShell.Key);
-            await child.SignalAsync("HUP");
-            await _shell.FailAsync(1, "reload");
-            var still = await GetAsync(http);
-            await child.SignalAsync("TERM");
-
-            Assert.Equal(HttpStatusCode.Unauthorized, still);
-            Assert.Equal(0, (await child.EndAsync()).ExitCode);
-        }
-    }
-
-    [Fact]
     public async Task What_keeps_a_daemon_from_starting_is_said_with_the_key_and_leaves_nothing_behind()
     {
         using var taken = new TcpListener(IPAddress.Loopback, 0);
@@ -244,11 +173,5 @@ public sealed class DaemonLifeTests : IDisposable
     {
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         return new StreamReader(file).ReadToEnd();
-    }
-
-    private static async Task<HttpStatusCode> GetAsync(HttpClient http)
-    {
-        using var answer = await http.GetAsync(new Uri("/v1/streams", UriKind.Relative));
-        return answer.StatusCode;
     }
 }

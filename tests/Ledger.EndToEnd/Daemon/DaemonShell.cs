@@ -1,7 +1,12 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Text;
 using System.Text.Json;
+using Google.Protobuf;
 using Ledger.EndToEnd.Processes;
+using Ledger.Rpc;
+using Ledger.Rpc.Client;
+using Ledger.Rpc.V1;
 using Xunit;
 
 namespace Ledger.EndToEnd.Daemon;
@@ -87,12 +92,15 @@ internal sealed class DaemonShell : IDisposable
     }
 
     /// <summary>Appends an entry over HTTP.</summary>
+    /// <param name="http">Where to.</param>
+    /// <param name="payload">A text.</param>
     /// <returns>Its id; null when the daemon did not acknowledge it.</returns>
-    public static async Task<string?> AppendAsync(HttpClient http)
+    public static async Task<string?> AppendAsync(HttpClient http, string payload = "h")
     {
         try
         {
-            using var content = new StringContent("""{"entries":[{"payload":"aA=="}]}""");
+            var bytes = Convert.ToBase64String(Encoding.UTF8.GetBytes(payload));
+            using var content = new StringContent($$"""{"entries":[{"payload":"{{bytes}}"}]}""");
             content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
             using var answer = await http.PostAsync("/v1/streams/load/entries", content);
             if (answer.StatusCode != HttpStatusCode.OK)
@@ -104,6 +112,29 @@ internal sealed class DaemonShell : IDisposable
             return document.RootElement.GetProperty("ids")[0].GetString();
         }
         catch (Exception error) when (error is HttpRequestException or IOException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Appends an entry over gRPC.</summary>
+    /// <param name="channel">Where to.</param>
+    /// <param name="payload">A text.</param>
+    /// <returns>Its id; null when the daemon did not acknowledge it.</returns>
+    public static async Task<string?> AppendAsync(RpcChannel channel, string payload)
+    {
+        var request = new AppendRequest
+        {
+            Stream = "load",
+            Entries = { new EntryInput { Payload = ByteString.CopyFromUtf8(payload) } },
+        };
+        try
+        {
+            var answer = await channel.UnaryAsync(
+                LedgerMethods.Append, request, RpcCallOptions.OfStore("orders"), default);
+            return answer.Ids.Single();
+        }
+        catch (RpcException)
         {
             return null;
         }

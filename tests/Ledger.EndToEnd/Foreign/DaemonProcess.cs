@@ -17,6 +17,9 @@ internal sealed class DaemonProcess : IDisposable
     /// <summary>Where it serves gRPC, as host and port.</summary>
     public string Address { get; }
 
+    /// <summary>Its process id.</summary>
+    public int Id => _child.Id;
+
     /// <summary>Starts one and waits until it answers.</summary>
     /// <param name="parent">Where its directory is made.</param>
     /// <param name="name">The directory's name.</param>

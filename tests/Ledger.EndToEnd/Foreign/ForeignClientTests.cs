@@ -35,11 +35,12 @@ public sealed class ForeignClientTests
             using var plain = await DaemonProcess.StartAsync(directory, "plain", "");
             using var secure = await DaemonProcess.StartAsync(directory, "secure", $"tls:\n{tls}\n");
             using var mutual = await DaemonProcess.StartAsync(directory, "mutual", $"tls:\n{tls}\n  ca: {ca}\n");
-            var settings = JsonSerializer.Serialize(new Dictionary<string, string>
+            var settings = JsonSerializer.Serialize(new Dictionary<string, object>
             {
                 ["modules"] = modules,
                 ["protos"] = Path.Combine(AppContext.BaseDirectory, "proto"),
                 ["address"] = plain.Address,
+                ["pid"] = plain.Id,
                 ["tls"] = mutual.Address,
                 ["tlsOnly"] = secure.Address,
                 ["key"] = DaemonProcess.Key,

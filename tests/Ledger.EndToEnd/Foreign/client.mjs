@@ -165,6 +165,22 @@ const checks = {
     const given = client.SubscribeAll({ after: 0 }, metadata());
     given.once("data", () => given.cancel());
     assert.equal((await new Promise((resolve) => given.on("error", resolve))).code, status.CANCELLED);
+    // Of a call with one answer: a daemon that stands still gives none, however slow everything else is.
+    assert.equal((await call("Count", { stream: "s" })).count, "0");
+    process.kill(settings.pid, "SIGSTOP");
+    try {
+      const deadline = { deadline: Date.now() + 200 };
+      await refused(status.DEADLINE_EXCEEDED, call("Count", { stream: "s" }, metadata(), deadline));
+      let sent;
+      const answer = new Promise((resolve, reject) => {
+        sent = client.Count({ stream: "s" }, metadata(), (error, response) => (error ? reject(error) : resolve(response)));
+      });
+      setTimeout(() => sent.cancel(), 50);
+      await refused(status.CANCELLED, answer);
+    } finally {
+      process.kill(settings.pid, "SIGCONT");
+    }
+    assert.equal((await call("Count", { stream: "s" })).count, "0");
   },
   async "large messages"() {
     await call("Append", { stream: "large", entries: [{ payload: Buffer.alloc(16 << 20, 7) }] });
@@ -226,20 +242,28 @@ const checks = {
   },
   async "TLS and mutual TLS"() {
     const [ca, cert, key] = ["ca", "cert", "key_file"].map((name) => readFileSync(settings[name]));
-    const over = async (credentials) => {
-      const secure = new ledger.LedgerService(settings.tls, credentials);
+    const over = async (address, credentials, work) => {
+      const secure = new ledger.LedgerService(address, credentials);
       try {
-        return await call("Health", {}, new grpc.Metadata(), { deadline: Date.now() + 5000 }, secure);
+        return await work(secure);
       } finally {
         secure.close();
       }
     };
-    assert.equal((await over(grpc.credentials.createSsl(ca, key, cert))).status, "ok");
-    await refused(status.UNAVAILABLE, over(grpc.credentials.createSsl(ca)));
-    await refused(status.UNAVAILABLE, over(grpc.credentials.createSsl(cert, key, cert)));
-    const plain = new ledger.LedgerService(settings.tlsOnly, grpc.credentials.createSsl(ca));
-    assert.equal((await call("Health", {}, new grpc.Metadata(), {}, plain)).status, "ok");
-    plain.close();
+    const probe = (secure) => call("Health", {}, new grpc.Metadata(), { deadline: Date.now() + 60000 }, secure);
+    const appendAndRead = async (secure) => {
+      const entries = [{ payload: bytes('"over TLS"') }];
+      await refused(status.UNAUTHENTICATED, call("Append", { stream: "t", entries }, metadata("t", null), {}, secure));
+      const { ids } = await call("Append", { stream: "t", entries }, metadata("t"), {}, secure);
+      const { entries: read } = await call("Read", { stream: "t" }, metadata("t"), {}, secure);
+      assert.deepEqual(read.map((entry) => [entry.id, entry.payload.toString()]), [[ids[0], '"over TLS"']]);
+      return (await probe(secure)).status;
+    };
+    const { createSsl } = grpc.credentials;
+    assert.equal(await over(settings.tls, createSsl(ca, key, cert), appendAndRead), "ok");
+    await refused(status.UNAVAILABLE, over(settings.tls, createSsl(ca), probe));
+    await refused(status.UNAVAILABLE, over(settings.tls, createSsl(cert, key, cert), probe));
+    assert.equal(await over(settings.tlsOnly, createSsl(ca), appendAndRead), "ok");
   },
 };
 

@@ -231,10 +231,12 @@ public sealed class HookDeliveryTests
         Assert.Equal(0, test.Status.Parked);
     }
 
-    [Fact]
-    public async Task An_overloaded_endpoint_is_left_alone_for_as_long_as_it_asks()
+    [Theory]
+    [InlineData("429")]
+    [InlineData("503")]
+    public async Task An_overloaded_endpoint_is_left_alone_for_as_long_as_it_asks(string status)
     {
-        await using var test = new HookTest((_, count) => count == 1 ? "429\r\nRetry-After: 1" : "200");
+        await using var test = new HookTest((_, count) => count == 1 ? status + "\r\nRetry-After: 1" : "200");
         await test.AppendAsync("a", "1");
         await test.Host.ReplaceAsync([test.Hook with { MaxRetries = 1 }]);
 
@@ -245,6 +247,24 @@ public sealed class HookDeliveryTests
         await test.UntilAsync(() => test.Status.Delivered == 2);
 
         Assert.InRange((test.Requests[1].At - test.Requests[0].At).TotalSeconds, 0.99, 30);
+        Assert.Equal(0, test.Status.Parked);
+    }
+
+    [Theory]
+    [InlineData("429")]
+    [InlineData("500")]
+    public async Task What_is_asked_for_may_be_a_moment_and_an_attempt_that_failed_waits_for_it_too(string status)
+    {
+        // Dates have whole seconds: this one is more than one away, and as exact as what is compared with it.
+        var moment = DateTimeOffset.FromUnixTimeSeconds(DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 3);
+        await using var test = new HookTest((_, count) => count == 1 ? $"{status}\r\nRetry-After: {moment:R}" : "200");
+        await test.AppendAsync("a", "1");
+        await test.Host.ReplaceAsync([test.Hook]);
+
+        await test.UntilAsync(() => test.Status.Delivered == 1);
+
+        Assert.Equal(2, test.Requests.Count);
+        Assert.InRange((test.Requests[1].At - moment).TotalSeconds, -0.01, 60);
         Assert.Equal(0, test.Status.Parked);
     }
 

@@ -42,6 +42,21 @@ public sealed class DaemonTests : IDisposable
     }
 
     [Theory]
+    [InlineData("listen", "http_listen")]
+    [InlineData("http_listen", "listen")]
+    public async Task With_TLS_alone_an_address_that_other_machines_can_reach_does_not_start(string key, string other)
+    {
+        WriteCertificate("server");
+
+        var error = await Assert.ThrowsAsync<ConfigurationException>(() => StartAsync(
+            $"{key}: :0\n{other}: localhost:0\napi_key: ''\ntls: {{ cert: server.pem, key: server.key }}"));
+
+        Assert.StartsWith(
+            $"'{key}' is :0, which other machines can reach, and anybody may call: give 'api_key'",
+            Assert.Single(error.Problems), StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("what must not be lost")]
     [InlineData("")]
     public async Task A_file_that_is_no_socket_is_not_taken_for_a_socket_that_a_daemon_left(string content)
