@@ -109,7 +109,9 @@ end_compiler
 step format dotnet format whitespace Ledger.slnx --no-restore --verify-no-changes
 suite tests/Ledger.Tests
 # Once more on the system's own SQLite, where it is newer than the one that comes with the package.
-if ldconfig -p 2>/dev/null | grep -q 'libsqlite3\.so\.0'; then
+# Not through a pipe: grep ends at the first match, and what ldconfig then cannot write would count as a failure.
+libraries=$(ldconfig -p 2>/dev/null || true)
+if [[ $libraries == *libsqlite3.so.0* ]]; then
     LEDGER_SQLITE_LIBRARY=system suite tests/Ledger.Tests SystemSqlite 'FullyQualifiedName~Sqlite'
 elif [ -n "${CI:-}" ]; then
     echo "libsqlite3 is not installed: the suite on the system's SQLite cannot run." >&2
