@@ -19,7 +19,7 @@ public sealed class HistoryTests(PostgresDatabase database) : IClassFixture<Post
     // Entries at least, and not time: on a slow machine it goes on until there are so many. One writes to a SQLite
     // file at a time, and the foreign hold it for a quarter of a second.
     private const int PostgresMin = 1_000;
-    private const int SqliteMin = 120;
+    private const int SqliteMin = 30;
 
     private static TimeSpan Duration =>
         TimeSpan.FromSeconds(Environment.GetEnvironmentVariable("LEDGER_NIGHTLY") == "1" ? 60 : 10);
