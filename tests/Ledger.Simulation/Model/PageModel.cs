@@ -284,13 +284,15 @@ internal sealed class PageModel
         return id;
     }
 
-    private bool IsDeleted(Write write)
+    /// <summary>Whether a delete may have taken a put away, or hidden that it ever was.</summary>
+    /// <remarks>Put and deleted in one journal, it is in no commit, and what another head has is shown again.</remarks>
+    public bool IsDeleted(Write write)
     {
         return (_deletes.TryGetValue(write.Key, out var deletes) && deletes.Exists(IsPossible)) ||
             (_deletes.TryGetValue(-1, out var clears) && clears.Exists(IsPossible));
 
-        bool IsPossible(Write delete) => delete.State != WriteState.Refused &&
-            (delete.Device != write.Device || delete.Ended > write.Begun);
+        // An earlier delete on another head may be in a later commit, as an earlier put may.
+        bool IsPossible(Write delete) => delete.State != WriteState.Refused && !_run.IsLater(write, delete);
     }
 
     private async Task<List<KeyValuePair<int, long>>> ReadWritesAsync(LedgerServices services, Commit commit)

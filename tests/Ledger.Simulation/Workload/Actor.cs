@@ -132,7 +132,7 @@ internal sealed partial class Actor(Session session, PageModel page)
         var own = _own.GetValueOrDefault(key);
         var value = await ReadAsync(key, _page.GetAsync);
         var seen = value is { } bytes ? page.Identify(key, bytes.Span, Where) : null;
-        if (own is not null && seen is not null && _run.Model.IsLater(own, seen))
+        if (own is not null && seen is not null && _run.Model.IsLater(own, seen) && !page.IsDeleted(own))
         {
             throw new ViolationException("R8", $"{Where}: a connection that made {own} sees the older {seen}.");
         }
