@@ -171,6 +171,7 @@ internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string 
             return;
         }
 
+        await MakeRoomAsync(session);
         await RefuseForeignAsync(session);
         var number = await session.FindAsync(
             $"INSERT INTO {_schema}ledger_stores (number, name, name_key, uuid, version, full_text, last_position) " +
@@ -181,9 +182,9 @@ internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string 
             $"""
             CREATE SEQUENCE {_schema}ledger_{number}_id;
             CREATE TABLE {table} (
-              id bigint PRIMARY KEY, position bigint, stream bigint NOT NULL, payload bytea NOT NULL,
-              order_key text COLLATE "C", dedup_key text COLLATE "C", source_id text COLLATE "C",
-              schema_version integer NOT NULL, metadata jsonb, tags jsonb, annotations jsonb,
+              id bigint CONSTRAINT ledger_{number}_pkey PRIMARY KEY, position bigint, stream bigint NOT NULL,
+              payload bytea NOT NULL, order_key text COLLATE "C", dedup_key text COLLATE "C",
+              source_id text COLLATE "C", schema_version integer NOT NULL, metadata jsonb, tags jsonb, annotations jsonb,
               search text COLLATE "C", words tsvector, created_ms bigint NOT NULL, updated_ms bigint);
             CREATE UNIQUE INDEX ledger_{number}_position ON {table} (position);
             CREATE INDEX ledger_{number}_waiting ON {table} (id) WHERE position IS NULL;
@@ -193,6 +194,25 @@ internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string 
             CREATE INDEX ledger_{number}_source ON {table} (stream, source_id, id) WHERE source_id IS NOT NULL;
             """,
             CancellationToken.None);
+    }
+
+    // The server named the primary keys of stores that were made before: after the table, which is as well the name of a
+    // store. Tables and indexes share their names; the index gives its own up, which blocks nobody who uses it.
+    private async ValueTask MakeRoomAsync(RelationalSession session)
+    {
+        var index = await session.FindAsync(
+            "SELECT i.relname, s.number FROM pg_class i JOIN pg_namespace n ON n.oid = i.relnamespace " +
+            "JOIN pg_constraint p ON p.conindid = i.oid AND p.contype = 'p' JOIN pg_class c ON c.oid = p.conrelid " +
+            $"JOIN {_schema}ledger_stores s ON s.name = c.relname AND s.number > 0 " +
+            "WHERE n.nspname = @p0 AND lower(i.relname) = @p1 AND c.relnamespace = n.oid",
+            [options.Schema, Key(options.Store)], row => (Name: row.GetString(0), Number: row.GetInt32(1)),
+            CancellationToken.None);
+        if (index.Number > 0)
+        {
+            await session.ExecuteAsync(
+                $"ALTER INDEX {_schema}{RelationalDialect.Quote(index.Name)} RENAME TO ledger_{index.Number}_pkey",
+                CancellationToken.None);
+        }
     }
 
     private async ValueTask RefuseForeignAsync(RelationalSession session)

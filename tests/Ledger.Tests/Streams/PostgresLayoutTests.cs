@@ -1,4 +1,5 @@
 using System.Text;
+using Ledger.Objects;
 using Ledger.Streams;
 using Ledger.Streams.Consumers;
 using Ledger.Streams.Postgres;
@@ -70,6 +71,47 @@ public sealed class PostgresLayoutTests(PostgresDatabase database) : IAsyncLifet
         Assert.Equal(before, await CountAsync(written));
     }
 
+    [Fact]
+    public async Task A_store_may_have_the_name_that_the_server_would_give_to_a_part_of_another()
+    {
+        string[] names = ["a", "a_pkey", "a_id_seq", "_a", "A_position_key", "a_stream_dedup_key_key"];
+        foreach (var name in names.Concat(names.Reverse()))
+        {
+            await using var store = Open(true, name);
+            await store.AppendAsync("s", New(name));
+        }
+
+        foreach (var name in names)
+        {
+            await using var store = Open(false, name);
+            Assert.Equal([name, name], await store.ReadAllAsync().Select(Text).ToArrayAsync());
+        }
+    }
+
+    [Fact]
+    public async Task The_primary_key_of_an_older_store_gives_its_name_to_a_store_that_is_called_so()
+    {
+        await using var old = Open(true, "Old");
+        await old.AppendAsync("s", New("1"));
+        await database.ExecuteAsync(
+            $"ALTER TABLE {_schema}.\"Old\" RENAME CONSTRAINT ledger_1_pkey TO \"Old_pkey\"");
+
+        await using (var between = Open(true, "old_PKEY"))
+        {
+            await between.AppendAsync("s", New("2"));
+            await old.AppendAsync("s", New("3"));
+            Assert.Equal(["2"], await between.ReadAllAsync().Select(Text).ToArrayAsync());
+        }
+
+        await using var again = Open(false, "old");
+        Assert.Equal(["1", "3"], await again.ReadAllAsync().Select(Text).ToArrayAsync());
+        await database.ExecuteAsync($"CREATE TABLE {_schema}.mine (id integer CONSTRAINT taken PRIMARY KEY)");
+        await using var taken = Open(true, "taken");
+        await Assert.ThrowsAsync<StoreUnavailableException>(async () => await taken.AppendAsync("s", New("4")));
+    }
+
+    private static string Text(Entry entry) => Encoding.UTF8.GetString(entry.Payload.Span);
+
     private async Task<long> CountAsync(string sql)
     {
         await using var connection = await database.ConnectAsync();
@@ -79,11 +121,11 @@ public sealed class PostgresLayoutTests(PostgresDatabase database) : IAsyncLifet
 
     private static NewEntry New(string text) => new(Encoding.UTF8.GetBytes(text));
 
-    private PostgresStreamStore Open(bool createIfMissing) => new(new()
+    private PostgresStreamStore Open(bool createIfMissing, string name = "orders") => new(new()
     {
         ConnectionString = database.ConnectionString,
         Schema = _schema,
-        Store = "orders",
+        Store = name,
         CreateIfMissing = createIfMissing,
     });
 }
