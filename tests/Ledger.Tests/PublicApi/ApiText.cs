@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text;
+using Google.Protobuf;
 
 namespace Ledger.Tests.PublicApi;
 
@@ -26,11 +27,14 @@ internal static class ApiText
         [typeof(char)] = "char",
     };
 
-    /// <summary>The lines of an assembly.</summary>
+    /// <summary>The lines of an assembly, without namespaces of messages, whose surface is in proto.</summary>
     public static string Of(Assembly assembly)
     {
         var text = new StringBuilder();
-        foreach (var type in assembly.GetExportedTypes().OrderBy(type => type.FullName, StringComparer.Ordinal))
+        var exported = assembly.GetExportedTypes();
+        var messages = exported.Where(typeof(IMessage).IsAssignableFrom).Select(type => type.Namespace).ToHashSet();
+        foreach (var type in exported.Where(type => !messages.Contains(type.Namespace))
+            .OrderBy(type => type.FullName, StringComparer.Ordinal))
         {
             text.Append(Header(type)).Append('\n');
             foreach (var member in type.GetMembers(Declared).Where(IsShown).Select(Line).Order(StringComparer.Ordinal))

@@ -12,6 +12,7 @@ public sealed class PublicApiTests
     [InlineData("Ledger.Streams")]
     [InlineData("Ledger.Streams.Sqlite")]
     [InlineData("Ledger.Streams.Postgres")]
+    [InlineData("Ledger.Rpc")]
     public void The_public_surface_is_the_approved_one(string assembly)
     {
         var approvedPath = $"tests/Ledger.Tests/PublicApi/{assembly}.approved.txt";
