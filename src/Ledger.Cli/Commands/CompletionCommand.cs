@@ -50,18 +50,8 @@ internal static class CompletionCommand
         }
     }
 
-    private static string Bash(List<Node> nodes)
-    {
-        var text = new StringBuilder("_ledger() {\n    local at=\"\" word words\n");
-        text.Append("    for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n");
-        AppendPath(text, nodes);
-        text.Append("    case \"$at\" in\n");
-        foreach (var node in nodes)
-        {
-            text.Append($"        '{node.Path}') words='{string.Join(' ', node.Words)}' ;;\n");
-        }
-
-        return text.Append(
+    private static string Bash(List<Node> nodes) => Cases(
+        "_ledger() {\n    local at=\"\" word words\n", "${COMP_WORDS[@]:1:COMP_CWORD-1}", "words='{0}'", nodes).Append(
             """
                 esac
                 COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
@@ -72,21 +62,11 @@ internal static class CompletionCommand
             complete -F _ledger ledger
 
             """).ToString();
-    }
 
     // A function of zsh's own, which is called when the file is found in fpath, and registered when it is sourced.
-    private static string Zsh(List<Node> nodes)
-    {
-        var text = new StringBuilder("#compdef ledger\n_ledger() {\n    local at=\"\" word\n    local -a names\n");
-        text.Append("    for word in \"${(@)words[2,CURRENT-1]}\"; do\n");
-        AppendPath(text, nodes);
-        text.Append("    case \"$at\" in\n");
-        foreach (var node in nodes)
-        {
-            text.Append($"        '{node.Path}') names=({string.Join(' ', node.Words)}) ;;\n");
-        }
-
-        return text.Append(
+    private static string Zsh(List<Node> nodes) => Cases(
+        "#compdef ledger\n_ledger() {\n    local at=\"\" word\n    local -a names\n",
+        "${(@)words[2,CURRENT-1]}", "names=({0})", nodes).Append(
             """
                 esac
                 compadd -a names || _files
@@ -98,18 +78,32 @@ internal static class CompletionCommand
             fi
 
             """).ToString();
-    }
 
-    // Where a line is, is the words that are commands, as far as they are; values and arguments are passed over.
-    private static void AppendPath(StringBuilder text, List<Node> nodes)
+    /// <summary>What both shells have in common, up to what can come next at each place.</summary>
+    /// <remarks>
+    /// Where a line is, is the words that are commands, as far as they are; values and arguments are passed over.
+    /// </remarks>
+    /// <param name="head">How the function begins.</param>
+    /// <param name="before">The words before the one that is completed.</param>
+    /// <param name="assign">Keeps what can come next, which stands for {0}.</param>
+    /// <param name="nodes">The places.</param>
+    private static StringBuilder Cases(string head, string before, string assign, List<Node> nodes)
     {
+        var text = new StringBuilder(head).Append($"    for word in \"{before}\"; do\n");
         text.Append("        case \"${at:+$at }$word\" in\n");
         foreach (var node in nodes.Where(node => node.Path.Length > 0))
         {
             text.Append($"            '{node.Path}') at='{node.Path}' ;;\n");
         }
 
-        text.Append("        esac\n    done\n");
+        text.Append("        esac\n    done\n    case \"$at\" in\n");
+        foreach (var node in nodes)
+        {
+            text.Append($"        '{node.Path}') ")
+                .Append(assign.Replace("{0}", string.Join(' ', node.Words), StringComparison.Ordinal)).Append(" ;;\n");
+        }
+
+        return text;
     }
 
     private static string Fish(List<Node> nodes)

@@ -36,13 +36,17 @@ internal sealed class PushContent : HttpContent
     {
         if (_stream.Task.IsCompleted)
         {
-            throw new IOException("The messages of the call are sent already, and cannot be again.");
+            throw SentAlready();
         }
 
         // The headers go out with the first bytes: without this, whoever reads before anything is written would wait
         // with them for the next ping.
         await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
-        _stream.TrySetResult(stream);
+        if (!_stream.TrySetResult(stream))
+        {
+            throw SentAlready();
+        }
+
         await _done.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
@@ -52,4 +56,6 @@ internal sealed class PushContent : HttpContent
         length = 0;
         return false;
     }
+
+    private static IOException SentAlready() => new("The messages of the call are sent already, and cannot be again.");
 }

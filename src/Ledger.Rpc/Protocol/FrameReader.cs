@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.IO.Compression;
 using Google.Protobuf;
-using Ledger.Rpc.Serving;
 
 namespace Ledger.Rpc.Protocol;
 
@@ -26,9 +25,6 @@ internal sealed class FrameReader(Stream body, int messageBytesMax, string? enco
 
     // The bytes, and the message that is made of them.
     private const int SharesOfMessage = 2;
-
-    // From when it is its turn: whoever takes longer holds up the others.
-    private static readonly TimeSpan LargeTimeMax = TimeSpan.FromMinutes(2);
 
     private IDisposable? _share;
     private bool _isPooled = true;
@@ -63,9 +59,8 @@ internal sealed class FrameReader(Stream body, int messageBytesMax, string? enco
         }
         else
         {
-            await FillWholeAsync((int)length, false, cancellationToken).ConfigureAwait(false);
+            await FillWholeAsync((int)length, cancellationToken).ConfigureAwait(false);
         }
-
 
         var frame = new ReadOnlyMemory<byte>(_buffer, _start, (int)length);
         _start += (int)length;
@@ -103,26 +98,21 @@ internal sealed class FrameReader(Stream body, int messageBytesMax, string? enco
     /// <summary>Reads a large message: a little of it, and the rest when there is memory for all of it.</summary>
     private async ValueTask FillLargeAsync(ByteBudget memory, int count, CancellationToken cancellationToken)
     {
-        await FillWholeAsync(ByteBudget.SmallBytes, false, cancellationToken).ConfigureAwait(false);
+        await FillWholeAsync(ByteBudget.SmallBytes, cancellationToken).ConfigureAwait(false);
         _share?.Dispose();
         _share = await memory.TakeAsync((long)SharesOfMessage * count, cancellationToken).ConfigureAwait(false);
-        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        late.CancelAfter(LargeTimeMax);
-        try
+        using var arrival = new ArrivalTime(ArrivalTime.OfLarge, cancellationToken);
+        arrival.Begin();
+        if (!await arrival.GuardAsync(FillAsync(count, arrival.Token, true), $"A message of {count} bytes")
+            .ConfigureAwait(false))
         {
-            await FillWholeAsync(count, true, late.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
-        {
-            throw new RpcException(
-                RpcCode.DeadlineExceeded, $"A message of {count} bytes did not come within {LargeTimeMax}.", null,
-                error);
+            throw Truncated();
         }
     }
 
-    private async ValueTask FillWholeAsync(int count, bool isAdmitted, CancellationToken cancellationToken)
+    private async ValueTask FillWholeAsync(int count, CancellationToken cancellationToken)
     {
-        if (!await FillAsync(count, cancellationToken, isAdmitted).ConfigureAwait(false))
+        if (!await FillAsync(count, cancellationToken).ConfigureAwait(false))
         {
             throw Truncated();
         }

@@ -47,17 +47,9 @@ internal abstract class RpcHandler(string path)
             return await OnlyAsync(reader, parser, token).ConfigureAwait(false);
         }
 
-        using var late = CancellationTokenSource.CreateLinkedTokenSource(token);
-        late.CancelAfter(OpenRequestTime);
-        try
-        {
-            return await OnlyAsync(reader, parser, late.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException error) when (!token.IsCancellationRequested)
-        {
-            throw new RpcException(
-                RpcCode.DeadlineExceeded, $"The message did not come within {OpenRequestTime}.", null, error);
-        }
+        using var arrival = new ArrivalTime(OpenRequestTime, token);
+        arrival.Begin();
+        return await arrival.GuardAsync(OnlyAsync(reader, parser, arrival.Token), "The message").ConfigureAwait(false);
     }
 
     private static async ValueTask<TMessage> OnlyAsync<TMessage>(

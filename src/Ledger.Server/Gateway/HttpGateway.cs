@@ -2,7 +2,7 @@ using System.Text;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Ledger.Rpc;
-using Ledger.Rpc.Serving;
+using Ledger.Rpc.Protocol;
 using Ledger.Rpc.V1;
 using Ledger.Server.Hosting;
 using Ledger.Server.Identities;
@@ -24,8 +24,6 @@ internal sealed class HttpGateway(DaemonParts parts)
 
     private const int SharesOfBody = 6;
 
-    // From when it is its turn: whoever takes longer holds up the others.
-    private static readonly TimeSpan LargeTimeMax = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(15);
     private static readonly byte[] Comment = ":\n\n"u8.ToArray();
 
@@ -219,17 +217,8 @@ internal sealed class HttpGateway(DaemonParts parts)
         }
 
         using var bytes = new MemoryStream();
-        using var late = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        try
-        {
-            await ReadAsync(context, bytes, sizeMax, late);
-        }
-        catch (OperationCanceledException error) when (!context.RequestAborted.IsCancellationRequested)
-        {
-            throw new RpcException(
-                RpcCode.DeadlineExceeded, $"The body did not come within {LargeTimeMax}.", null, error);
-        }
-
+        using var arrival = new ArrivalTime(ArrivalTime.OfLarge, context.RequestAborted);
+        await arrival.GuardAsync(ReadAsync(context, bytes, sizeMax, arrival), "The body");
         try
         {
             return new UTF8Encoding(false, throwOnInvalidBytes: true)
@@ -239,16 +228,17 @@ internal sealed class HttpGateway(DaemonParts parts)
         {
             throw new ArgumentException("The body is not UTF-8.", error);
         }
-
     }
 
     /// <summary>Reads a body: a little of it, and the rest when there is memory for what is made of it.</summary>
-    private async Task ReadAsync(HttpContext context, MemoryStream bytes, long sizeMax, CancellationTokenSource late)
+    /// <returns>How many bytes it has.</returns>
+    private async ValueTask<long> ReadAsync(
+        HttpContext context, MemoryStream bytes, long sizeMax, ArrivalTime arrival)
     {
         var buffer = new byte[81_920];
         var isAdmitted = false;
         int read;
-        while ((read = await context.Request.Body.ReadAsync(buffer, late.Token)) > 0)
+        while ((read = await context.Request.Body.ReadAsync(buffer, arrival.Token)) > 0)
         {
             if (bytes.Length + read > sizeMax)
             {
@@ -261,11 +251,14 @@ internal sealed class HttpGateway(DaemonParts parts)
                 // The bytes, their text, what the parser makes of it, and the message; as long as the call lasts.
                 isAdmitted = true;
                 var size = context.Request.ContentLength ?? sizeMax;
-                context.Response.RegisterForDispose(await parts.Requests.TakeAsync(SharesOfBody * size, late.Token));
-                late.CancelAfter(LargeTimeMax);
+                context.Response.RegisterForDispose(
+                    await parts.Requests.TakeAsync(SharesOfBody * size, arrival.Token));
+                arrival.Begin();
                 bytes.Capacity = (int)size;
             }
         }
+
+        return bytes.Length;
     }
 
     private static BadHttpRequestException TooLarge(long sizeMax) => new(

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
 using Ledger.Objects;
-using Ledger.Rpc.Serving;
+using Ledger.Rpc.Protocol;
 using Ledger.Runtime;
 using Ledger.Server.Configuration;
 using Ledger.Server.Hooks;

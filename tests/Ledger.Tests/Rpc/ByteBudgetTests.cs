@@ -1,6 +1,5 @@
 using Ledger.Rpc;
 using Ledger.Rpc.Protocol;
-using Ledger.Rpc.Serving;
 using Ledger.Rpc.V1;
 using Xunit;
 

@@ -1,4 +1,4 @@
-namespace Ledger.Rpc.Serving;
+namespace Ledger.Rpc.Protocol;
 
 /// <summary>Bytes of memory for large messages: what they take in all, whoever sends or asks for them.</summary>
 /// <remarks>
