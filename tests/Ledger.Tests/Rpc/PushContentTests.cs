@@ -19,11 +19,11 @@ public sealed class PushContentTests
         first.Flushed.SetResult();
         await content.WriteAsync(WireFixture.Append("s"), CancellationToken.None);
         second.Flushed.SetResult();
+        content.Complete();
 
         var error = await Assert.ThrowsAnyAsync<Exception>(() => again);
         Assert.Contains("sent already", (error.InnerException ?? error).Message, StringComparison.Ordinal);
         Assert.Equal((true, 0), (first.Length > 0, second.Length));
-        content.Complete();
         await sending;
     }
 
