@@ -47,7 +47,6 @@ internal static class RpcErrors
             new() { Kind = "outcome_unknown" }, e),
         FormatTooNewException => New(RpcCode.FailedPrecondition, error),
         CorruptObjectException => new RpcException(RpcCode.DataLoss, "Stored data is damaged.", null, error),
-        RemoteLedgerException e => New(e.Code, e),
         ArgumentException or FormatException => new RpcException(
             RpcCode.InvalidArgument, WithoutParameter(error.Message), null, error),
         ObjectDisposedException => new RpcException(RpcCode.Unavailable, "The server is stopping.", null, error),

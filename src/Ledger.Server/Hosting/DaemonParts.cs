@@ -29,7 +29,8 @@ internal sealed class DaemonParts : IAsyncDisposable
     /// <summary>Makes the parts; nothing is opened.</summary>
     /// <param name="state">What it works with at first.</param>
     /// <param name="log">Where its parts log.</param>
-    public DaemonParts(DaemonState state, DaemonLog log)
+    /// <param name="database">What the stores are in; null for the configured one.</param>
+    public DaemonParts(DaemonState state, DaemonLog log, IStoreDatabase? database = null)
     {
         _state = state;
         _log = log;
@@ -37,10 +38,7 @@ internal sealed class DaemonParts : IAsyncDisposable
         Loggers = new LoggerFactory([log], new LoggerFilterOptions { MinLevel = LogLevel.Trace });
         Logger = Loggers.CreateLogger("Ledger.Server");
         Audit = new AuditLog(Loggers.CreateLogger("Ledger.Audit"));
-        var database = state.Options.Database;
-        Catalog = database.Type == "postgres"
-            ? StoreCatalog.OfPostgres(database.Address, idleTime: state.Options.Limits.StoreIdleTimeout)
-            : StoreCatalog.OfSqlite(database.Address, idleTime: state.Options.Limits.StoreIdleTimeout);
+        Catalog = CatalogOf(state.Options, database);
         Catalog.StoresMax = state.Options.Limits.Stores;
         Answers = new ByteBudget(state.Options.Limits.LargeBytes / 3);
         Requests = new ByteBudget(state.Options.Limits.LargeBytes / 3 * 2);
@@ -229,6 +227,17 @@ internal sealed class DaemonParts : IAsyncDisposable
         _state.Rates.Dispose();
         _stopping.Dispose();
         Loggers.Dispose();
+    }
+
+    private static StoreCatalog CatalogOf(DaemonOptions options, IStoreDatabase? database)
+    {
+        var (address, idleTime) = (options.Database.Address, options.Limits.StoreIdleTimeout);
+        return (database, options.Database.Type) switch
+        {
+            ({ } given, _) => new StoreCatalog(given, LedgerRuntime.CreateSystem(), idleTime),
+            (_, "postgres") => StoreCatalog.OfPostgres(address, idleTime: idleTime),
+            _ => StoreCatalog.OfSqlite(address, idleTime: idleTime),
+        };
     }
 
     private async Task ReplaceHooksAsync(IReadOnlyList<HookOptions> hooks)

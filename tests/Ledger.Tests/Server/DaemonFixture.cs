@@ -5,13 +5,14 @@ using Ledger.Server.Configuration;
 using Ledger.Server.Hosting;
 using Ledger.Server.Identities;
 using Ledger.Server.Logging;
+using Ledger.Tests.Rpc;
 using Microsoft.Extensions.Logging;
 using Xunit;
 
 namespace Ledger.Tests.Server;
 
 /// <summary>A daemon in this process, on free ports, with a key for each kind of right.</summary>
-public sealed class DaemonFixture : IAsyncLifetime, IDisposable
+public class DaemonFixture : IAsyncLifetime, IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("ledger-daemon-").FullName;
     private DaemonLog? _log;
@@ -35,6 +36,12 @@ public sealed class DaemonFixture : IAsyncLifetime, IDisposable
     /// <summary>The gRPC listener.</summary>
     public IPEndPoint GrpcEndPoint => (IPEndPoint)_daemon!.AddressesOf(ListenerKind.Grpc)[0];
 
+    /// <summary>What its stores are in; null for a file of SQLite.</summary>
+    private protected virtual MemoryDatabase? Database => null;
+
+    /// <summary>How many stores there may be.</summary>
+    private protected virtual int StoresMax => 1_000;
+
     /// <inheritdoc/>
     public async Task InitializeAsync()
     {
@@ -53,11 +60,16 @@ public sealed class DaemonFixture : IAsyncLifetime, IDisposable
             http_listen: localhost:0
             api_key: {SharedKey}
             log_level: debug
-            limits: {"{"} message_bytes: 65536, header_timeout: 0.5s, connections: 3000, subscriptions: 20 {"}"}
+            limits:
+              message_bytes: 65536
+              header_timeout: 0.5s
+              connections: 3000
+              subscriptions: 20
+              stores: {StoresMax}
             """);
         _log = new DaemonLog(LogPath, isJson: true, LogLevel.Debug, TimeProvider.System);
         _daemon = await Daemon.StartAsync(
-            LoadedConfiguration.Load(path, new Dictionary<string, string>()), _log);
+            LoadedConfiguration.Load(path, new Dictionary<string, string>()), _log, database: Database);
         Http.BaseAddress = new Uri($"http://{HttpEndPoint}");
     }
 
@@ -74,6 +86,7 @@ public sealed class DaemonFixture : IAsyncLifetime, IDisposable
     {
         Http.Dispose();
         _log?.Dispose();
+        GC.SuppressFinalize(this);
     }
 
     /// <summary>The key of a name.</summary>
