@@ -184,8 +184,8 @@ internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string 
             CREATE TABLE {table} (
               id bigint CONSTRAINT ledger_{number}_pkey PRIMARY KEY, position bigint, stream bigint NOT NULL,
               payload bytea NOT NULL, order_key text COLLATE "C", dedup_key text COLLATE "C",
-              source_id text COLLATE "C", schema_version integer NOT NULL, metadata jsonb, tags jsonb, annotations jsonb,
-              search text COLLATE "C", words tsvector, created_ms bigint NOT NULL, updated_ms bigint);
+              source_id text COLLATE "C", schema_version integer NOT NULL, metadata jsonb, tags jsonb,
+              annotations jsonb, search text COLLATE "C", words tsvector, created_ms bigint NOT NULL, updated_ms bigint);
             CREATE UNIQUE INDEX ledger_{number}_position ON {table} (position);
             CREATE INDEX ledger_{number}_waiting ON {table} (id) WHERE position IS NULL;
             CREATE INDEX ledger_{number}_stream ON {table} (stream, id);
@@ -196,8 +196,8 @@ internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string 
             CancellationToken.None);
     }
 
-    // The server named the primary keys of stores that were made before: after the table, which is as well the name of a
-    // store. Tables and indexes share their names; the index gives its own up, which blocks nobody who uses it.
+    // The server named the primary keys of stores that were made before: after the table, which is a name that a store
+    // may have. Tables and indexes share their names; the index gives its own up, which blocks nobody who uses it.
     private async ValueTask MakeRoomAsync(RelationalSession session)
     {
         var index = await session.FindAsync(
