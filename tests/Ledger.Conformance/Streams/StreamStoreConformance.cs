@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Text;
 using Ledger.Streams;
+using Ledger.Streams.Relational;
 using Xunit;
 
 namespace Ledger.Conformance.Streams;
@@ -26,6 +27,14 @@ public abstract partial class StreamStoreConformance : IAsyncLifetime
     /// <summary>Begins a transaction of an application's own on the database, by a connection of its own.</summary>
     /// <returns>Where names without a schema mean the schema of the store; null when nobody else can use it.</returns>
     protected virtual ValueTask<DbTransaction?> BeginAsync() => default;
+
+    /// <summary>Whether such a transaction holds up everybody who writes, not only to its streams.</summary>
+    protected virtual bool IsHeldByTransactions => false;
+
+    /// <summary>The store that such a transaction takes part in: this one, if it can, or the one behind it.</summary>
+    /// <returns>Closed by the kit; null when nobody else can use the database.</returns>
+    protected virtual ValueTask<RelationalStreamStore?> OpenBehindAsync(IStreamStore store) =>
+        new(store as RelationalStreamStore);
 
     /// <inheritdoc/>
     public virtual Task InitializeAsync() => Task.CompletedTask;

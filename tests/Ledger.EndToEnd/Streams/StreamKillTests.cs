@@ -1,121 +1,93 @@
 using System.Globalization;
-using System.Text;
 using Ledger.Conformance.Streams;
+using Ledger.EndToEnd.Foreign;
 using Ledger.EndToEnd.Processes;
 using Ledger.Streams;
-using Ledger.Streams.Relational;
 using Xunit;
 
 namespace Ledger.EndToEnd.Streams;
 
-/// <summary>
-/// Two processes append to one database and are killed again and again while a third one follows it. Nothing
-/// acknowledged is lost, no batch is half there, and the follower sees every entry once, in order, as it comes.
-/// </summary>
-public sealed class StreamKillTests
+/// <summary>Processes that append to a SQLite file pass the kit.</summary>
+public sealed class SqliteKillTests : StreamKillConformance, IDisposable
 {
-    private static int Kills => Environment.GetEnvironmentVariable("LEDGER_NIGHTLY") == "1" ? 200 : 8;
+    private readonly TestDirectory _directory = new();
 
-    [Fact]
-    public async Task Killed_while_appending_to_SQLite_nothing_acknowledged_is_lost_and_a_follower_sees_all_once()
+    public void Dispose() => _directory.Dispose();
+
+    protected override ValueTask<IStreamStore> OpenAsync() => StreamDatabase.OpenAnyAsync(_directory["app.db"]);
+
+    protected override ValueTask<IKilledAppender> StartAsync(string stream, int first) =>
+        new(new StreamAppender(_directory, _directory["app.db"], stream, first));
+}
+
+/// <summary>Processes that append to a PostgreSQL database pass the kit.</summary>
+public sealed class PostgresKillTests : StreamKillConformance, IDisposable
+{
+    private readonly TestDirectory _directory = new();
+    private readonly PostgresServer _server = new(isDurable: true);
+
+    public void Dispose()
     {
-        using var directory = new TestDirectory();
-
-        await RunAsync(directory["app.db"], directory.Path);
+        _server.Dispose();
+        _directory.Dispose();
     }
 
-    [Fact]
-    public async Task Killed_while_appending_to_PostgreSQL_nothing_acknowledged_is_lost_and_a_follower_sees_all_once()
-    {
-        using var directory = new TestDirectory();
-        using var server = new PostgresServer(isDurable: true);
+    protected override ValueTask<IStreamStore> OpenAsync() => StreamDatabase.OpenAnyAsync(_server.ConnectionString);
 
-        await RunAsync(server.ConnectionString, directory.Path);
+    protected override ValueTask<IKilledAppender> StartAsync(string stream, int first) =>
+        new(new StreamAppender(_directory, _server.ConnectionString, stream, first));
+}
+
+/// <summary>Processes that append over the wire, to a daemon that stays, pass the kit.</summary>
+public sealed class RemoteKillTests : StreamKillConformance, IAsyncLifetime, IDisposable
+{
+    private readonly TestDirectory _directory = new();
+    private DaemonProcess? _daemon;
+
+    // What a kill can tear apart is on this side of the wire.
+    protected override int Kills => Math.Max(3, base.Kills / 4);
+
+    private string Address => $"http://{_daemon!.Address}";
+
+    public async Task InitializeAsync() => _daemon = await DaemonProcess.StartAsync(_directory.Path, "daemon", "");
+
+    public Task DisposeAsync() => Task.CompletedTask;
+
+    public void Dispose()
+    {
+        _daemon?.Dispose();
+        _directory.Dispose();
     }
 
-    private static async Task RunAsync(string database, string directory)
-    {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60 + (5 * Kills)));
-        await using var store = StreamDatabase.Open(database);
-        await store.EnsureCreatedAsync();
-        var followed = new List<Entry>();
-        using var enough = CancellationTokenSource.CreateLinkedTokenSource(limit.Token);
-        var following = FollowAsync(store, followed, enough.Token);
+    protected override ValueTask<IStreamStore> OpenAsync() => StreamDatabase.OpenAnyAsync(Address);
 
-        var acknowledged = await Task.WhenAll(
-            WriteAsync(database, directory, "left", seed: 1), WriteAsync(database, directory, "right", seed: 2));
-        var all = await store.ReadAllAsync(cancellationToken: limit.Token).ToListAsync();
-        while (Count(followed) < all.Count && !following.IsCompleted)
+    protected override ValueTask<IKilledAppender> StartAsync(string stream, int first) =>
+        new(new StreamAppender(_directory, Address, stream, first));
+}
+
+/// <summary>A process of <see cref="StreamChild"/> that appends.</summary>
+internal sealed class StreamAppender(TestDirectory directory, string database, string stream, int first)
+    : IKilledAppender
+{
+    private readonly Child _child = Child.Start(
+        "Ledger.EndToEnd.dll", directory.Path, "streams", database, stream,
+        first.ToString(CultureInfo.InvariantCulture));
+
+    public string Error { get; private set; } = "";
+
+    public async Task<int?> NextAsync()
+    {
+        if (await _child.ReadLineAsync() is { } line)
         {
-            limit.Token.ThrowIfCancellationRequested();
-            await Task.Yield();
+            return int.Parse(line, CultureInfo.InvariantCulture);
         }
 
-        enough.Cancel();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => following);
-
-        Assert.Equal(Enumerable.Range(1, all.Count), all.Select(entry => (int)entry.Position!.Value.Value));
-        Assert.Equal(all.Select(entry => entry.Id), followed.Select(entry => entry.Id));
-        foreach (var (stream, last) in new[] { ("left", acknowledged[0]), ("right", acknowledged[1]) })
-        {
-            var texts = all.Where(entry => entry.Stream == stream)
-                .Select(entry => Encoding.ASCII.GetString(entry.Payload.Span)).ToList();
-            var batches = texts.Count / StreamChild.BatchEntries;
-            Assert.True(batches > last, $"Stream {stream} has {batches} batches; batch {last} was acknowledged.");
-            Assert.Equal(
-                Enumerable.Range(0, batches).SelectMany(batch => Enumerable.Range(0, StreamChild.BatchEntries)
-                    .Select(index => $"{batch}.{index}")),
-                texts);
-        }
+        var result = await _child.EndAsync();
+        Error = $"{result.ExitCode}: {result.Error}";
+        return null;
     }
 
-    private static async Task FollowAsync(
-        RelationalStreamStore store, List<Entry> followed, CancellationToken cancellationToken)
-    {
-        await foreach (var item in store.SubscribeAllAsync(cancellationToken: cancellationToken))
-        {
-            if (item is EntryItem<Entry> entry)
-            {
-                lock (followed)
-                {
-                    followed.Add(entry.Entry);
-                }
-            }
-        }
-    }
+    public void Kill() => _child.Kill();
 
-    private static int Count(List<Entry> followed)
-    {
-        lock (followed)
-        {
-            return followed.Count;
-        }
-    }
-
-    /// <summary>Starts a writer and kills it, again and again; it goes on with what was not acknowledged.</summary>
-    /// <returns>The last batch that was acknowledged.</returns>
-    private static async Task<int> WriteAsync(string database, string directory, string writer, int seed)
-    {
-        var random = new Random(seed);
-        var last = -1;
-        for (var kill = 0; kill < Kills; kill++)
-        {
-            using var child = Child.Start(
-                "Ledger.EndToEnd.dll", directory, "streams", database, writer, $"{last + 1}");
-            var left = random.Next(1, 40);
-            while (await child.ReadLineAsync() is { } line)
-            {
-                last = int.Parse(line, CultureInfo.InvariantCulture);
-                if (--left == 0)
-                {
-                    child.Kill();
-                }
-            }
-
-            var result = await child.EndAsync();
-            Assert.True(result.ExitCode is 137, $"Kill {kill}, seed {seed}: {result.ExitCode} {result.Error}");
-        }
-
-        return last;
-    }
+    public void Dispose() => _child.Dispose();
 }

@@ -4,6 +4,8 @@ using Ledger.Rpc;
 using Ledger.Rpc.Client;
 using Ledger.Server.Services;
 using Ledger.Streams;
+using Ledger.Streams.Relational;
+using Ledger.Streams.Sqlite;
 using Ledger.Tests.Streams;
 
 namespace Ledger.Tests.Rpc;
@@ -17,6 +19,8 @@ public sealed class RemoteStreamStoreTests : StreamStoreConformance
     private RpcChannel? _channel;
 
     protected override StreamStoreCapabilities Promised => StreamStoreTable.Of("remote");
+
+    protected override bool IsHeldByTransactions => true;
 
     public override async Task InitializeAsync()
     {
@@ -37,6 +41,8 @@ public sealed class RemoteStreamStoreTests : StreamStoreConformance
     protected override async ValueTask<IStreamStore> OpenStoreAsync(string name) =>
         await RemoteStreamStore.OpenAsync(_channel!, name);
 
-    protected override ValueTask<DbTransaction?> BeginAsync() =>
-        new(_file.Connect().BeginTransaction(deferred: false));
+    protected override ValueTask<DbTransaction?> BeginAsync() => new(_file.Begin());
+
+    protected override ValueTask<RelationalStreamStore?> OpenBehindAsync(IStreamStore store) =>
+        new(new SqliteStreamStore(new() { DataSource = _file.Path, Store = store.Name }));
 }

@@ -35,12 +35,10 @@ public sealed class HistoryTests(PostgresDatabase database) : IClassFixture<Post
             WriteTimeout = TimeSpan.FromMinutes(1),
         });
         var run = new HistoryRun(
-            new StreamStoreHistory(store, async () =>
-            {
-                var connection = await database.ConnectAsync();
-                return (connection, await connection.BeginTransactionAsync());
-            }),
-            Duration, Seed, PostgresMin);
+            new StreamStoreHistory(
+                store, store, async () => await (await database.ConnectAsync()).BeginTransactionAsync()),
+            new() { Duration = Duration, CommittedMin = PostgresMin },
+            Seed);
 
         var faults = await run.RunAsync();
 
@@ -61,16 +59,9 @@ public sealed class HistoryTests(PostgresDatabase database) : IClassFixture<Post
         }))
         {
             var run = new HistoryRun(
-                new StreamStoreHistory(store, () =>
-                {
-                    var connection = file.Connect();
-                    using var command = connection.CreateCommand();
-                    command.CommandText = "PRAGMA busy_timeout = 60000";
-                    command.ExecuteNonQuery();
-                    return Task.FromResult<(System.Data.Common.DbConnection, System.Data.Common.DbTransaction)>(
-                        (connection, connection.BeginTransaction(deferred: false)));
-                }),
-                Duration, Seed, SqliteMin);
+                new StreamStoreHistory(store, store, () => Task.FromResult(file.Begin())),
+                new() { Duration = Duration, CommittedMin = SqliteMin },
+                Seed);
 
             var faults = await run.RunAsync();
 
@@ -92,7 +83,7 @@ public sealed class HistoryTests(PostgresDatabase database) : IClassFixture<Post
         var store = new NaiveStore(source, order);
         await store.CreateAsync();
 
-        var faults = await new HistoryRun(store, TimeSpan.FromSeconds(4), Seed).RunAsync();
+        var faults = await new HistoryRun(store, new() { Duration = TimeSpan.FromSeconds(4) }, Seed).RunAsync();
 
         Assert.True(
             faults.Any(found => found.StartsWith(fault, StringComparison.Ordinal)),

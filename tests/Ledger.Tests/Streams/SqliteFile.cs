@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Ledger.Streams.Sqlite;
 using Microsoft.Data.Sqlite;
 
@@ -18,6 +19,16 @@ internal sealed class SqliteFile
         var connection = new SqliteConnection($"Data Source={Path};Pooling=False");
         connection.Open();
         return connection;
+    }
+
+    /// <summary>Begins a transaction that writes, on a connection of its own; waits for whoever has the lock.</summary>
+    public DbTransaction Begin()
+    {
+        var connection = Connect();
+        using var command = connection.CreateCommand();
+        command.CommandText = "PRAGMA busy_timeout = 60000";
+        command.ExecuteNonQuery();
+        return connection.BeginTransaction(deferred: false);
     }
 
     /// <summary>Runs statements.</summary>

@@ -13,6 +13,8 @@ public sealed class SqliteStreamStoreTests : StreamStoreConformance
 
     protected override StreamStoreCapabilities Promised => StreamStoreTable.Of("sqlite");
 
+    protected override bool IsHeldByTransactions => true;
+
     [Fact]
     public async Task Without_an_index_of_words_a_search_for_words_is_refused_and_nothing_else()
     {
@@ -27,9 +29,13 @@ public sealed class SqliteStreamStoreTests : StreamStoreConformance
         _file.Delete();
     }
 
-    protected override ValueTask<IStreamStore> OpenStoreAsync(string name) =>
-        new(new SqliteStreamStore(new() { DataSource = _file.Path, Store = name, FullText = true }));
+    protected override ValueTask<IStreamStore> OpenStoreAsync(string name) => new(new SqliteStreamStore(new()
+    {
+        DataSource = _file.Path,
+        Store = name,
+        FullText = true,
+        WriteTimeout = TimeSpan.FromMinutes(1),
+    }));
 
-    protected override ValueTask<DbTransaction?> BeginAsync() =>
-        new(_file.Connect().BeginTransaction(deferred: false));
+    protected override ValueTask<DbTransaction?> BeginAsync() => new(_file.Begin());
 }

@@ -4,18 +4,15 @@ using Ledger.Runtime;
 namespace Ledger.Conformance.Streams.History;
 
 /// <summary>
-/// 8 own and 8 foreign writers, whose transactions take up to half a second and are rolled back one time in four, and 4
-/// readers with cursors. Says what a reader missed, saw twice, saw although it was never committed, or saw in an order
-/// that the stream cannot have had.
+/// Own and foreign writers, the transactions of the latter rolled back one time in four, and readers with cursors. Says
+/// what a reader missed, saw twice, saw although it was never committed, or saw in an order that the stream cannot have
+/// had.
 /// </summary>
 /// <param name="store">What is written to and read.</param>
-/// <param name="duration">How long it is written to, at least.</param>
+/// <param name="shape">Who writes and reads, and for how long.</param>
 /// <param name="seed">What the writers do follows from it; when they do it does not.</param>
-/// <param name="committedMin">Entries that are committed at least, however long it takes, up to 5 minutes.</param>
-internal sealed class HistoryRun(HistoryStore store, TimeSpan duration, int seed, int committedMin = 0)
+internal sealed class HistoryRun(HistoryStore store, HistoryShape shape, int seed)
 {
-    private const int Writers = 8;
-    private const int Readers = 4;
     private const int Streams = 30;
 
     private readonly ConcurrentDictionary<string, Written> _written = new();
@@ -37,25 +34,24 @@ internal sealed class HistoryRun(HistoryStore store, TimeSpan duration, int seed
             await AppendAsync([$"s{stream:00}"], $"first{stream}");
         }
 
-        using var over = new CancellationTokenSource(duration);
+        using var over = new CancellationTokenSource(shape.Duration);
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(5));
-        bool GoesOn() => !limit.IsCancellationRequested
-            && (!over.IsCancellationRequested || Volatile.Read(ref _committed) < committedMin);
-        var readers = Enumerable.Range(0, Readers)
+        bool GoesOn(int turn) => !limit.IsCancellationRequested && (turn < shape.Turns
+            || !over.IsCancellationRequested || Volatile.Read(ref _committed) < shape.CommittedMin);
+        var readers = Enumerable.Range(0, shape.Readers)
             .Select(n => Task.Run(() => ReadAsync(new Random(seed + n)))).ToArray();
-        var writers = Enumerable.Range(0, Writers).SelectMany(n => new[]
-        {
-            Task.Run(() => WriteOwnAsync(n, new Random(seed + 100 + n), GoesOn)),
-            Task.Run(() => WriteForeignAsync(n, new Random(seed + 200 + n), GoesOn)),
-        }).ToArray();
-        await Task.WhenAll(writers);
+        var own = Enumerable.Range(0, shape.Own)
+            .Select(n => Task.Run(() => WriteOwnAsync(n, new Random(seed + 100 + n), GoesOn)));
+        var foreign = Enumerable.Range(0, shape.Foreign)
+            .Select(n => Task.Run(() => WriteForeignAsync(n, new Random(seed + 200 + n), GoesOn)));
+        await Task.WhenAll([.. own, .. foreign]);
         _isOver = true;
         return [.. (await Task.WhenAll(readers)).SelectMany(Check)];
     }
 
-    private async Task WriteOwnAsync(int writer, Random random, Func<bool> goesOn)
+    private async Task WriteOwnAsync(int writer, Random random, Func<int, bool> goesOn)
     {
-        for (var n = 0; goesOn(); n++)
+        for (var n = 0; goesOn(n); n++)
         {
             var names = Enumerable.Range(0, random.Next(1, 4)).Select(_ => NameOf(random));
             string[] streams = [.. names.Distinct().Order()];
@@ -83,9 +79,9 @@ internal sealed class HistoryRun(HistoryStore store, TimeSpan duration, int seed
         Interlocked.Add(ref _committed, entries.Length);
     }
 
-    private async Task WriteForeignAsync(int writer, Random random, Func<bool> goesOn)
+    private async Task WriteForeignAsync(int writer, Random random, Func<int, bool> goesOn)
     {
-        for (var n = 0; goesOn(); n++)
+        for (var n = 0; goesOn(n); n++)
         {
             var isCommitted = random.Next(4) != 0;
             string[] streams = [.. new[] { NameOf(random), NameOf(random) }.Distinct().Order()];
@@ -97,7 +93,7 @@ internal sealed class HistoryRun(HistoryStore store, TimeSpan duration, int seed
                 names.Add(name);
                 _written[name] = new Written(stream, Interlocked.Increment(ref _clock));
                 await transaction.AppendAsync(stream, name);
-                await DelayAsync(random.Next(0, 500 / streams.Length));
+                await DelayAsync(random.Next(0, shape.TransactionMs / streams.Length));
             }
 
             if (isCommitted)

@@ -39,9 +39,10 @@ internal abstract class ForeignTransaction : IAsyncDisposable
 
 /// <summary>A store of ours in a history.</summary>
 /// <param name="store">The store.</param>
-/// <param name="begin">Opens a connection and begins a transaction.</param>
+/// <param name="outside">The store that transactions of others take part in; null when there are none.</param>
+/// <param name="begin">Begins such a transaction on a connection of its own.</param>
 internal sealed class StreamStoreHistory(
-    RelationalStreamStore store, Func<Task<(DbConnection, DbTransaction)>> begin) : HistoryStore
+    IStreamStore store, RelationalStreamStore? outside, Func<Task<DbTransaction>> begin) : HistoryStore
 {
     public override async Task AppendAsync(IReadOnlyList<(string Stream, string Text)> entries) =>
         await store.AppendAsync([.. entries.GroupBy(entry => entry.Stream).Select(stream => new StreamAppend(
@@ -49,8 +50,8 @@ internal sealed class StreamStoreHistory(
 
     public override async Task<ForeignTransaction> BeginAsync()
     {
-        var (connection, transaction) = await begin();
-        return new Enlisted(connection, transaction, store.Enlist(transaction));
+        var transaction = await begin();
+        return new Enlisted(transaction.Connection!, transaction, outside!.Enlist(transaction));
     }
 
     public override async Task<IReadOnlyList<Seen>> ReadAsync(object? cursor, int limit) =>
