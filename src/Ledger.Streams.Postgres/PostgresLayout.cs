@@ -185,7 +185,8 @@ internal sealed class PostgresLayout(PostgresStreamStoreOptions options, string 
               id bigint CONSTRAINT ledger_{number}_pkey PRIMARY KEY, position bigint, stream bigint NOT NULL,
               payload bytea NOT NULL, order_key text COLLATE "C", dedup_key text COLLATE "C",
               source_id text COLLATE "C", schema_version integer NOT NULL, metadata jsonb, tags jsonb,
-              annotations jsonb, search text COLLATE "C", words tsvector, created_ms bigint NOT NULL, updated_ms bigint);
+              annotations jsonb, search text COLLATE "C", words tsvector,
+              created_ms bigint NOT NULL, updated_ms bigint);
             CREATE UNIQUE INDEX ledger_{number}_position ON {table} (position);
             CREATE INDEX ledger_{number}_waiting ON {table} (id) WHERE position IS NULL;
             CREATE INDEX ledger_{number}_stream ON {table} (stream, id);

@@ -36,7 +36,7 @@ internal static class ForegroundDaemon
         Environment.SetEnvironmentVariable("LEDGER_API_KEY", null);
         using var log = LogOf(configuration, isDetached);
         await using var daemon = await Daemon.StartAsync(
-            configuration, log, SocketOf(configuration.Directory), cancellationToken);
+            configuration, log, SocketOf(configuration.Directory), cancellationToken: cancellationToken);
         using var hangup = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
         {
             context.Cancel = true;
