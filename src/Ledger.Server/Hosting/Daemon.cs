@@ -38,14 +38,14 @@ internal sealed class Daemon : IAsyncDisposable
     /// <param name="configuration">The configuration.</param>
     /// <param name="log">Its log, which stays the caller's.</param>
     /// <param name="control">Where it is asked from this machine; null for nowhere.</param>
-    /// <param name="cancellationToken">Ends the start; nothing stays behind.</param>
     /// <param name="database">What the stores are in, which becomes the daemon's; null for the configured one.</param>
+    /// <param name="cancellationToken">Ends the start; nothing stays behind.</param>
     /// <exception cref="ConfigurationException">The configuration cannot be used.</exception>
     /// <exception cref="DaemonException">An address cannot be listened at.</exception>
     /// <exception cref="Objects.StoreUnavailableException">The database did not answer in time.</exception>
     public static async Task<Daemon> StartAsync(
-        LoadedConfiguration configuration, DaemonLog log, string? control = null,
-        CancellationToken cancellationToken = default, IStoreDatabase? database = null)
+        LoadedConfiguration configuration, DaemonLog log, string? control = null, IStoreDatabase? database = null,
+        CancellationToken cancellationToken = default)
     {
         var state = DaemonState.Prepare(configuration);
         var listeners = new List<Listener>(Listener.Plan(state.Options));
