@@ -103,8 +103,8 @@ internal sealed class SyncEngine : IAsyncDisposable
             ReadPhase(), _upload.PageCount, _heads.PageCount, cancellationToken);
 
     /// <summary>
-    /// The status, and again whenever something has changed; several changes may come as one. Ends after
-    /// <see cref="SyncPhase.Stopped"/>.
+    /// The status, and again whenever something has changed or commits have waited for too long; several changes may
+    /// come as one. Ends after <see cref="SyncPhase.Stopped"/>.
     /// </summary>
     public async IAsyncEnumerable<SyncStatus> WatchStatusAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -113,6 +113,7 @@ internal sealed class SyncEngine : IAsyncDisposable
         while (true)
         {
             var version = _context.Changed.Version;
+            var quiet = _context.Report.TimeToWaitingProblem(_context.Runtime.Time);
             var status = await GetStatusAsync(cancellationToken);
             yield return status;
             if (status.Phase == SyncPhase.Stopped)
@@ -121,7 +122,7 @@ internal sealed class SyncEngine : IAsyncDisposable
             }
 
             await _context.Runtime.Enter();
-            await _context.Changed.WaitAsync(version, cancellationToken);
+            await SyncLoop.WaitAsync(_context, version, quiet, cancellationToken);
         }
     }
 

@@ -73,6 +73,14 @@ internal sealed class SyncReport
         }
     }
 
+    /// <summary>
+    /// In which time the commits that wait become a problem if nothing comes; null when none waits or they are one.
+    /// </summary>
+    public TimeSpan? TimeToWaitingProblem(TimeProvider time) =>
+        Counts.WaitingSince is { } since && WaitingTimeMax - time.GetElapsedTime(since) is { Ticks: > 0 } left
+            ? left
+            : null;
+
     /// <summary>Counts problems of entries, about: what is tried again may be counted again.</summary>
     /// <returns>All so far.</returns>
     public long AddProblems(long count)

@@ -21,20 +21,7 @@ public sealed class SyncProblemTests
                 await PutAndSyncAsync(first, $"{number}", "x");
             }
 
-            // The second entry comes with the fifth.
-            FeedEntry? late = null;
-            var liar = new TamperingCloud(cloud)
-            {
-                Tamper = item =>
-                {
-                    var place = item.Position.Value;
-                    late = place == 2 ? item : late;
-                    return place == 2 ? []
-                        : place < 5 ? [item]
-                        : [late! with { Position = item.Position }, item with { Position = new(place + 1) }];
-                },
-            };
-            await using var second = await SyncDevice.OpenAsync(runtime, "/b", liar);
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", DelaySecond(cloud));
             await second.Engine.WaitForIdleAsync(default);
             await runtime.Delay(TimeSpan.FromSeconds(290), default);
             var early = await FindAsync(second, SyncProblemKind.Waiting);
@@ -51,6 +38,33 @@ public sealed class SyncProblemTests
             Assert.Equal(0, status.CommitsWaiting);
             await using var there = await second.OpenPageAsync();
             Assert.Equal("0=x,1=x,2=x,3=x,4=x", await there.ShowAsync());
+        });
+
+    [Fact]
+    public void Who_watches_the_status_is_told_when_commits_have_waited_for_too_long() => Run(
+        seed: 173, async (runtime, cloud) =>
+        {
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            foreach (var number in Enumerable.Range(0, 4))
+            {
+                await PutAndSyncAsync(first, $"{number}", "x");
+            }
+
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", DelaySecond(cloud));
+            await second.Engine.WaitForIdleAsync(default);
+            var began = runtime.Time.GetTimestamp();
+            var told = TimeSpan.MaxValue;
+            await foreach (var status in second.Engine.WatchStatusAsync(default))
+            {
+                told = runtime.Time.GetElapsedTime(began);
+                if (status.Problems.Any(problem => problem.Kind == SyncProblemKind.Waiting) ||
+                    told > TimeSpan.FromHours(1))
+                {
+                    break;
+                }
+            }
+
+            Assert.InRange(told, TimeSpan.FromSeconds(290), SyncReport.WaitingTimeMax);
         });
 
     [Theory]
@@ -126,6 +140,23 @@ public sealed class SyncProblemTests
     {
         await device.Engine.WaitForIdleAsync(default);
         return device.Ledger.Services.Device;
+    }
+
+    // The second entry comes with the fifth.
+    private static TamperingCloud DelaySecond(ICloudProvider cloud)
+    {
+        FeedEntry? late = null;
+        return new TamperingCloud(cloud)
+        {
+            Tamper = item =>
+            {
+                var place = item.Position.Value;
+                late = place == 2 ? item : late;
+                return place == 2 ? []
+                    : place < 5 ? [item]
+                    : [late! with { Position = item.Position }, item with { Position = new(place + 1) }];
+            },
+        };
     }
 
     // The contents of the first two places have changed places.
