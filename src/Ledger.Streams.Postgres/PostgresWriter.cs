@@ -31,10 +31,10 @@ internal sealed class PostgresWriter(
     /// <summary>Requests that wait for foreign transactions at once: each has a connection.</summary>
     private const int AloneMax = 12;
 
-    /// <summary>The longest that a leader waits for others to join its group.</summary>
-    private static readonly TimeSpan LingerMax = TimeSpan.FromMicroseconds(500);
+    private static readonly TimeSpan PatienceMax = TimeSpan.FromMicroseconds(500);
 
     private readonly Lock _gate = new();
+    private readonly GroupGathering _gathering = new(runtime, PatienceMax);
 
     // Full when as many go alone as may.
     private readonly AsyncQueue<bool> _alone = new(AloneMax);
@@ -42,11 +42,6 @@ internal sealed class PostgresWriter(
     private readonly string _lockTimeout = string.Create(
         CultureInfo.InvariantCulture, $"{Math.Max(1, (long)writeTimeout.TotalMilliseconds)}ms");
     private bool _hasLeader;
-
-    // Of the leader alone, who hands it on.
-    private int _lastCallers;
-    private TimeSpan _lastTime;
-    private long _lastEnd;
 
     private enum Turn
     {
@@ -73,7 +68,7 @@ internal sealed class PostgresWriter(
         var turn = isLeader ? Turn.Leads : await request.Turn;
         if (turn == Turn.Leads)
         {
-            await GatherAsync();
+            await _gathering.WaitAsync(CountWaiting);
             turn = await LeadAsync(request);
         }
 
@@ -167,16 +162,12 @@ internal sealed class PostgresWriter(
             },
             cancellationToken);
 
-    /// <summary>Waits for those whom the last commit has acknowledged, as they are about to come back.</summary>
-    /// <remarks>
-    /// Otherwise who comes back first would go by itself, and all others only after it: two transactions by turns, one
-    /// of them nearly as dear as the other, for one entry.
-    /// </remarks>
-    private ValueTask GatherAsync()
+    private int CountWaiting()
     {
-        var patience = _lastTime / 4 < LingerMax ? _lastTime / 4 : LingerMax;
-        return _lastCallers > 1 && runtime.Time.GetElapsedTime(_lastEnd) < patience
-            ? runtime.Linger(patience, () => _requests.Count >= _lastCallers) : ValueTask.CompletedTask;
+        lock (_gate)
+        {
+            return _requests.Count;
+        }
     }
 
     private async ValueTask<Turn> LeadAsync(Request own)
@@ -209,9 +200,7 @@ internal sealed class PostgresWriter(
         lock (_gate)
         {
             _hasLeader = _requests.TryPeek(out next);
-            _lastCallers = Math.Min(GroupMax, group.Count + _requests.Count);
-            _lastEnd = runtime.Time.GetTimestamp();
-            _lastTime = runtime.Time.GetElapsedTime(start, _lastEnd);
+            _gathering.Note(Math.Min(GroupMax, group.Count + _requests.Count), start);
         }
 
         foreach (var request in group.Skip(1))

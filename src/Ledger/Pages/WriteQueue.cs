@@ -15,19 +15,14 @@ namespace Ledger.Pages;
 internal sealed class WriteQueue(LedgerRuntime runtime, Lock gate, Func<IReadOnlyList<QueuedWrite>, Task> writeGroup)
 {
     private const int GroupSizeBytesMax = 1024 * 1024;
-
-    /// <summary>The longest that a leader waits for those to come back whom the last group has acknowledged.</summary>
-    private static readonly TimeSpan LingerMax = TimeSpan.FromMicroseconds(100);
+    private static readonly TimeSpan PatienceMax = TimeSpan.FromMicroseconds(100);
 
     private readonly Queue<QueuedWrite> _waiting = new();
+    private readonly GroupGathering _gathering = new(runtime, PatienceMax);
     private readonly AsyncSignal _ended = new();
     private long _lastTicket;
     private long _endedTicket;
     private bool _isLed;
-
-    // How many would be waiting if each member of the last group came back, and how long that group took.
-    private int _expected;
-    private TimeSpan _lastTime;
 
     /// <summary>Ticket of the newest write. Read under the gate.</summary>
     public long LastTicket => _lastTicket;
@@ -74,13 +69,7 @@ internal sealed class WriteQueue(LedgerRuntime runtime, Lock gate, Func<IReadOnl
 
     private async Task LeadAsync(QueuedWrite leader)
     {
-        if (_expected > 1)
-        {
-            // Writers who each wait for their own write make one group then, and not two by turns.
-            var patience = _lastTime / 4;
-            await runtime.Linger(patience < LingerMax ? patience : LingerMax, IsGroupGathered);
-        }
-
+        await _gathering.WaitAsync(CountWaiting);
         var group = TakeGroup();
         Invariant.Check(group[0] == leader);
         var started = runtime.Time.GetTimestamp();
@@ -93,13 +82,12 @@ internal sealed class WriteQueue(LedgerRuntime runtime, Lock gate, Func<IReadOnl
             // Each member throws it to its own caller; the leader must live to hand the lead on.
         }
 
-        _lastTime = runtime.Time.GetElapsedTime(started);
         Volatile.Write(ref _endedTicket, group[^1].Ticket);
         QueuedWrite? next;
         lock (gate)
         {
             _isLed = _waiting.TryPeek(out next);
-            _expected = leader is ExclusiveWrite ? 0 : group.Count + _waiting.Count;
+            _gathering.Note(leader is ExclusiveWrite ? 0 : group.Count + _waiting.Count, started);
         }
 
         foreach (var write in group.Skip(1))
@@ -111,11 +99,11 @@ internal sealed class WriteQueue(LedgerRuntime runtime, Lock gate, Func<IReadOnl
         _ended.Pulse();
     }
 
-    private bool IsGroupGathered()
+    private int CountWaiting()
     {
         lock (gate)
         {
-            return _waiting.Count >= _expected;
+            return _waiting.Count;
         }
     }
 

@@ -23,19 +23,15 @@ internal sealed class SegmentLog(
     /// <summary>Buffered writes are flushed after this time.</summary>
     private static readonly TimeSpan BufferedDelayMax = TimeSpan.FromSeconds(1);
 
-    /// <summary>The longest that a leader waits for others to join its group.</summary>
-    private static readonly TimeSpan LingerMax = TimeSpan.FromMicroseconds(100);
+    private static readonly TimeSpan PatienceMax = TimeSpan.FromMicroseconds(100);
 
     private readonly Lock _gate = new();
+    private readonly GroupGathering _gathering = new(runtime, PatienceMax);
     private readonly Queue<LogMember> _waiting = new();
     private readonly CancellationTokenSource _closing = new();
     private bool _leading;
     private bool _closed;
     private bool _owesFlush;
-
-    // How many would be waiting if each member of the last group came back.
-    private int _expected;
-    private TimeSpan _lastFlushTime;
     private Task? _flusher;
 
     /// <summary>
@@ -131,15 +127,12 @@ internal sealed class SegmentLog(
 
     private async ValueTask LeadAsync()
     {
-        if (_expected > 1)
-        {
-            var patience = _lastFlushTime / 4;
-            await runtime.Linger(patience < LingerMax ? patience : LingerMax, IsGroupGathered);
-        }
+        await _gathering.WaitAsync(CountWaiting);
 
         // The leader acts for its whole group: whatever stops it concerns every member.
         var group = TakeGroup();
         await checkpointer.WaitForRecoveryPositionAsync(tail.End.Position + SizeOf(group));
+        var started = runtime.Time.GetTimestamp();
         try
         {
             await runtime.Offload(
@@ -151,9 +144,9 @@ internal sealed class SegmentLog(
                 (log: this, group));
             _owesFlush |= tail.UnflushedBytes > 0 &&
                 group.Exists(static member => member.Durability == Durability.Buffered);
-            Complete(group, null);
+            Complete(group, started, null);
         }
-        catch (Exception error) when (Complete(group, error))
+        catch (Exception error) when (Complete(group, started, error))
         {
             // Each member throws it to its own caller; the leader must live to hand the lead on.
         }
@@ -168,12 +161,11 @@ internal sealed class SegmentLog(
         }
     }
 
-    private bool Complete(List<LogMember> group, Exception? error)
+    private bool Complete(List<LogMember> group, long started, Exception? error)
     {
         lock (_gate)
         {
-            // Before they are told: who comes back at once must not be counted twice.
-            _expected = group.Count + _waiting.Count;
+            _gathering.Note(group.Count + _waiting.Count, started);
         }
 
         foreach (var member in group)
@@ -222,10 +214,8 @@ internal sealed class SegmentLog(
         if (group.Exists(static member => member.Durability == Durability.Flushed) ||
             tail.UnflushedBytes >= BufferedSizeBytesMax)
         {
-            var started = runtime.Time.GetTimestamp();
             tail.Flush();
             _owesFlush = false;
-            _lastFlushTime = runtime.Time.GetElapsedTime(started);
         }
 
         foreach (var member in group)
@@ -243,11 +233,11 @@ internal sealed class SegmentLog(
         }
     }
 
-    private bool IsGroupGathered()
+    private int CountWaiting()
     {
         lock (_gate)
         {
-            return _waiting.Count >= _expected;
+            return _waiting.Count;
         }
     }
 
