@@ -23,6 +23,9 @@ internal sealed class TamperingCloud(ICloudProvider inner) : ICloudProvider
     /// <summary>Called before each blob is put; what it throws comes out of the call.</summary>
     public Action<BlobName>? Putting { get; set; }
 
+    /// <summary>Awaited before a blob is read.</summary>
+    public Func<BlobName, Task>? Getting { get; set; }
+
     /// <summary>Calls that wait for an answer: all that there are.</summary>
     public int RoundTrips { get; private set; }
 
@@ -96,6 +99,11 @@ internal sealed class TamperingCloud(ICloudProvider inner) : ICloudProvider
 
     public async ValueTask<ReadOnlyMemory<byte>?> GetBlobAsync(BlobName name, CancellationToken cancellationToken)
     {
+        if (Getting is { } gettingAsync)
+        {
+            await gettingAsync(name);
+        }
+
         Count(BlobName.SizeBytes);
         NoteSent(BlobName.SizeBytes, name.CopyTo);
         var found = await inner.GetBlobAsync(name, cancellationToken);

@@ -235,24 +235,13 @@ internal sealed class SyncHeads(SyncContext context, PendingTrees trees) : IDisp
             using (await context.Turns.AcquireAsync(cancellationToken))
             {
                 await _installer.InstallAsync(page, ready.Contains, cancellationToken);
-                row = await context.ReadPageAsync(id, page.Incarnation, cancellationToken);
-
-                // In the turn: what is taken in after it adds the page again.
-                lock (_gate)
-                {
-                    if (row.Pending.Count == 0)
-                    {
-                        _pages.Remove(id);
-                    }
-                }
+                await RemoveShownAsync(id, cancellationToken);
             }
         }
         catch (PageDeletedException)
         {
-            lock (_gate)
-            {
-                _pages.Remove(id);
-            }
+            using var turn = await context.Turns.AcquireAsync(cancellationToken);
+            await RemoveShownAsync(id, cancellationToken);
         }
         finally
         {
@@ -261,6 +250,21 @@ internal sealed class SyncHeads(SyncContext context, PendingTrees trees) : IDisp
         }
 
         return failure;
+    }
+
+    /// <summary>A page that has shown everything needs nothing; in a turn, whose successors add it again.</summary>
+    private async ValueTask RemoveShownAsync(PageId id, CancellationToken cancellationToken)
+    {
+        // Not of the life that was looked at: it may have ended, and the next one have received something.
+        var (incarnation, _, _) = await context.ReadLifeAsync(id, cancellationToken);
+        var row = await context.ReadPageAsync(id, incarnation, cancellationToken);
+        if (row.Pending.Count == 0)
+        {
+            lock (_gate)
+            {
+                _pages.Remove(id);
+            }
+        }
     }
 
     /// <summary>Keeps a page open while it has several heads.</summary>

@@ -54,6 +54,38 @@ public sealed class SyncPageTests
         });
 
     [Fact]
+    public void What_a_new_life_of_a_page_received_is_shown_also_when_values_of_the_earlier_one_were_on_their_way() => Run(
+        seed: 69, async (runtime, cloud) =>
+        {
+            await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
+            var (asked, given) = (new TaskCompletionSource(), new TaskCompletionSource());
+            var slow = new TamperingCloud(cloud)
+            {
+                Getting = _ =>
+                {
+                    asked.TrySetResult();
+                    return given.Task;
+                },
+            };
+            await using var second = await SyncDevice.OpenAsync(runtime, "/b", slow);
+            await using var here = await first.Ledger.CreatePageAsync();
+            await here.PutAsync(Bytes("a"), new byte[100_000]);
+            await first.SyncAsync();
+            await asked.Task;
+            await first.Ledger.DeletePageAsync(here.Id);
+            await using var again = await first.OpenPageAsync(here.Id);
+            await again.PutAsync("b", "2");
+            await first.SyncAsync();
+            await runtime.Delay(TimeSpan.FromMinutes(1), default);
+
+            given.SetResult();
+            await second.Engine.WaitForIdleAsync(default);
+
+            await using var there = await second.OpenPageAsync(here.Id);
+            Assert.Equal("b=2", await there.ShowAsync());
+        });
+
+    [Fact]
     public void A_page_that_was_deleted_offline_goes_everywhere_also_when_others_have_edited_it_meanwhile() => Run(
         seed: 67, async (runtime, cloud) =>
         {

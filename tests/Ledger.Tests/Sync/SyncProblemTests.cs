@@ -64,7 +64,8 @@ public sealed class SyncProblemTests
                 }
             }
 
-            Assert.InRange(told, TimeSpan.FromSeconds(290), SyncReport.WaitingTimeMax);
+            // A world wakes nobody early, and some late.
+            Assert.InRange(told, TimeSpan.FromSeconds(290), TimeSpan.FromMinutes(10));
         });
 
     [Theory]
