@@ -34,13 +34,10 @@ catch (ArgumentException exception)
 
 if (settings.Mode == "table")
 {
-    var table = await RatioTable.MakeAsync(settings.Out);
-    Console.Write(table);
-    if (File.Exists("README.md") && await RatioTable.UpdateAsync("README.md", table))
-    {
-        Console.WriteLine("README.md has the table now.");
-    }
-
+    var all = await RatioTable.MakeAsync(settings.Out);
+    Console.Write(all);
+    await WriteAsync(Path.Combine(settings.Out, "README.md"), all);
+    await WriteAsync("README.md", await RatioTable.MakeShortAsync(settings.Out, $"{settings.Out.TrimEnd('/')}/"));
     return 0;
 }
 
@@ -51,3 +48,11 @@ if (Experiment.Unknown(settings.Mode) is { } unknown)
 }
 
 return await Supervisor.RunAsync(Experiment.Named(settings.Mode), settings);
+
+static async Task WriteAsync(string path, string table)
+{
+    if (File.Exists(path) && await RatioTable.UpdateAsync(path, table))
+    {
+        Console.WriteLine($"{path} has the table now.");
+    }
+}

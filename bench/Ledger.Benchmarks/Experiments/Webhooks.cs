@@ -149,7 +149,7 @@ internal sealed class Webhooks : Experiment
         var plan = new HookPlan();
         context.Report.Figure(
             $"entries that came twice after {kills} kills, for each", (taken - appended) / (double)kills,
-            $"≤ {plan.Concurrency} requests", "entries");
+            $"those of {plan.Concurrency} requests at most", "entries");
     }
 
     /// <summary>Requests of one entry each, as a hook makes them, sixteen at once.</summary>

@@ -28,7 +28,9 @@ internal static class Statistics
             : sorted[Math.Clamp((int)Math.Ceiling(share * sorted.Length) - 1, 0, sorted.Length - 1)];
     }
 
-    /// <summary>The median with a 95 % interval from seeded resampling.</summary>
+    /// <summary>
+    /// The median with a 95 % interval from seeded resampling; of up to five values that is lowest to highest.
+    /// </summary>
     public static Interval Bootstrap(IReadOnlyList<double> values)
     {
         var random = new Random(1);

@@ -8,7 +8,7 @@ namespace Ledger.Benchmarks.Reporting;
 internal sealed class Report
 {
     /// <summary>Header of the section that <see cref="RatioTable"/> collects.</summary>
-    public const string RatiosHeader = "| what | reached | 95 % interval | goal |";
+    public const string RatiosHeader = "| what | measured | interval | rounds | goal |";
 
     /// <summary>Goal of a ratio that has none and is not for the README.</summary>
     public const string NoGoal = "none";
@@ -61,10 +61,10 @@ internal sealed class Report
     public void Ratio(string what, IReadOnlyList<double> values, string goal = NoGoal, string unit = "×")
     {
         var interval = Statistics.Bootstrap(values);
-        var range = values.Count > 1 ? $"{Number(interval.Low)} – {Number(interval.High)}" : "one round";
+        var range = values.Count > 1 ? $"{Number(interval.Low)} – {Number(interval.High)}" : "";
         (IsHeadline && goal != NoGoal ? _ratios : _more).Add(
-            Row([what, $"{Number(interval.Median)} {unit}".TrimEnd(), range, goal]));
-        Console.WriteLine($"  {what}: {Number(interval.Median)} {unit} [{range}]; goal {goal}");
+            Row([what, $"{Number(interval.Median)} {unit}".TrimEnd(), range, Text($"{values.Count}"), goal]));
+        Console.WriteLine($"  {what}: {Number(interval.Median)} {unit} [{range}], {values.Count} rounds; goal {goal}");
     }
 
     /// <summary>Adds a figure that is one number.</summary>
@@ -80,11 +80,11 @@ internal sealed class Report
         text.Append(Text($"- machine: {Machine.Describe()}\n"));
         text.Append(Text($"- commit: {await Machine.CommitAsync()}\n- command: `{command}`\n"));
         text.Append(Text($"- date: {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC\n\n"));
-        text.Append("## Ratios\n\n").Append(RatiosHeader).Append("\n| --- | --- | --- | --- |\n");
+        text.Append("## Ratios\n\n").Append(RatiosHeader).Append("\n| --- | --- | --- | --- | --- |\n");
         text.AppendJoin("", _ratios).Append('\n');
         if (_more.Count > 0)
         {
-            text.Append("## More ratios\n\n").Append(RatiosHeader).Append("\n| --- | --- | --- | --- |\n");
+            text.Append("## More ratios\n\n").Append(RatiosHeader).Append("\n| --- | --- | --- | --- | --- |\n");
             text.AppendJoin("", _more).Append('\n');
         }
 

@@ -54,8 +54,8 @@ public sealed class SyncPageTests
         });
 
     [Fact]
-    public void What_a_new_life_of_a_page_received_is_shown_also_when_values_of_the_earlier_one_were_on_their_way() => Run(
-        seed: 69, async (runtime, cloud) =>
+    public void What_a_new_life_of_a_page_received_is_shown_though_values_of_the_last_one_were_on_their_way() =>
+        Run(seed: 69, async (runtime, cloud) =>
         {
             await using var first = await SyncDevice.OpenAsync(runtime, "/a", cloud);
             var (asked, given) = (new TaskCompletionSource(), new TaskCompletionSource());

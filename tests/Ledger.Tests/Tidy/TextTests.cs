@@ -4,7 +4,7 @@ using Xunit;
 namespace Ledger.Tests.Tidy;
 
 /// <summary>What no file of the repository may have in it.</summary>
-public sealed class TextTests
+public sealed partial class TextTests
 {
     private const int LinesMax = 600;
     private const int ColumnsMax = 120;
@@ -65,6 +65,38 @@ public sealed class TextTests
     }
 
     [Fact]
+    public void Links_of_documents_lead_somewhere()
+    {
+        var documents = SourceFile.All(".md", "docs", "bench", "samples")
+            .Append(new SourceFile("README.md", Read("README.md")));
+        var faults = documents.SelectMany(file => Link().Matches(file.Text)
+            .Select(match => match.Groups["to"].Value)
+            .Where(to => !to.Contains(':', StringComparison.Ordinal) && to[0] != '#')
+            .Where(to => !Path.Exists(Path.Combine(
+                SourceFile.RepositoryRoot, Path.GetDirectoryName(file.Path)!, to.Split('#')[0])))
+            .Select(to => $"{file.Path}: {to}"));
+
+        Faults.AssertNone(faults);
+    }
+
+    [Fact]
+    public void Decisions_are_in_their_index_under_their_titles()
+    {
+        var index = Read("docs/decisions/README.md");
+        var faults = SourceFile.All(".md", "docs/decisions")
+            .Where(file => file.Path != "docs/decisions/README.md")
+            .Where(file =>
+            {
+                var name = Path.GetFileName(file.Path);
+                var title = Number().Replace(file.Lines[0], "");
+                return !index.Contains($"| [{name[..4]}]({name}) | {title} |", StringComparison.OrdinalIgnoreCase);
+            })
+            .Select(file => file.Path);
+
+        Faults.AssertNone(faults);
+    }
+
+    [Fact]
     public void Namespaces_are_imported_in_order_those_of_the_system_first()
     {
         var faults = SourceFile.CSharp("src", "tests", "bench").SelectMany(file =>
@@ -103,4 +135,12 @@ public sealed class TextTests
     private static IEnumerable<string> Matches(IEnumerable<SourceFile> files, string[] patterns) =>
         files.SelectMany(file => patterns.SelectMany(pattern => Regex.Matches(file.Text, pattern).Select(match =>
             $"{file.Path}:{file.Text.AsSpan(0, match.Index).Count('\n') + 1}: {match.Value}")));
+
+    /// <summary>A link in the text, or the end of one.</summary>
+    [GeneratedRegex(@"\]\((?<to>[^)\s]+)\)|^\[[^\]]+\]: (?<to>\S+)$", RegexOptions.Multiline)]
+    private static partial Regex Link();
+
+    /// <summary>The number before a title.</summary>
+    [GeneratedRegex(@"^# (\d+[.:] )?")]
+    private static partial Regex Number();
 }
