@@ -182,7 +182,7 @@ internal sealed class PostgresPages(PostgresConnections connections, PostgresTab
                 var entry = RelationalTable.Read(reader, StreamOf(reader, known));
                 Entries.Add(entry);
                 sizeBytes += entry.Payload.Length;
-                if (sizeBytes >= StreamStore.PageBytesMax)
+                if (sizeBytes >= query.BytesMax)
                 {
                     IsWhole = false;
                     return;

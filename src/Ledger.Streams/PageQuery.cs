@@ -32,12 +32,15 @@ internal sealed record PageQuery
 
     /// <summary>Entries at most.</summary>
     public int Limit { get; init; }
+
+    /// <summary>Bytes of payloads, beyond which a page has no further entry.</summary>
+    public int BytesMax { get; init; } = StreamStore.PageBytesMax;
 }
 
 /// <summary>One page that was read.</summary>
 /// <param name="Entries">In the order that was asked for; at least one when there is one.</param>
 /// <param name="IsLast">
 /// There was nothing behind it when it was read. A page may end before its limit and not be the last: it is bounded by
-/// bytes too (<see cref="StreamStore.PageBytesMax"/>).
+/// bytes too (<see cref="PageQuery.BytesMax"/>).
 /// </param>
 internal readonly record struct EntryPage(IReadOnlyList<Entry> Entries, bool IsLast);

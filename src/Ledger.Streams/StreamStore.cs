@@ -130,20 +130,33 @@ public abstract class StreamStore : IStreamStore
         string stream, EntryId after = default, EntryFilter? filter = null,
         CancellationToken cancellationToken = default)
     {
-        StreamRules.Stream(stream);
-        StreamRules.Filter(filter ?? EntryFilter.None);
-        Require(true, StreamStoreCapabilities.Push);
-        return new Subscription(this, stream, after, filter ?? EntryFilter.None).RunAsync(cancellationToken);
+        ArgumentNullException.ThrowIfNull(stream);
+        return Subscribe(stream, after, filter, null, cancellationToken);
     }
 
     /// <inheritdoc/>
     public IAsyncEnumerable<StreamItem<Entry>> SubscribeAllAsync(
-        Position after = default, EntryFilter? filter = null, CancellationToken cancellationToken = default)
+        Position after = default, EntryFilter? filter = null, CancellationToken cancellationToken = default) =>
+        Subscribe(null, EntryId.Of(after.Value), filter, null, cancellationToken);
+
+    /// <summary>Follows a stream, or all in the order of commit.</summary>
+    /// <param name="stream">The stream; null for all.</param>
+    /// <param name="after">The cursor: an id, or a position when all streams are followed.</param>
+    /// <param name="filter">Which entries are given; null for all.</param>
+    /// <param name="place">Where it asks for memory; null for as much as a page may have.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    internal IAsyncEnumerable<StreamItem<Entry>> Subscribe(
+        string? stream, EntryId after, EntryFilter? filter, IPagePlace? place, CancellationToken cancellationToken)
     {
+        if (stream is not null)
+        {
+            StreamRules.Stream(stream);
+        }
+
         StreamRules.Filter(filter ?? EntryFilter.None);
         Require(true, StreamStoreCapabilities.Push);
-        return new Subscription(this, null, EntryId.Of(after.Value), filter ?? EntryFilter.None)
-            .RunAsync(cancellationToken);
+        return new PassedItems<StreamItem<Entry>>(slot => new Subscription(
+            this, stream, after, filter ?? EntryFilter.None, place).StepsAsync(slot, cancellationToken));
     }
 
     /// <inheritdoc/>

@@ -23,6 +23,9 @@ internal sealed class RpcContext(RpcMetadata metadata, object? user, Cancellatio
     /// <summary>Where a large answer takes its memory; null for any.</summary>
     public ByteBudget? Answers { get; set; }
 
+    /// <summary>Ends the call at once, whether or not its caller takes what was sent; null when nothing does.</summary>
+    public Action? Abort { get; init; }
+
     /// <summary>Work of the call that may go on when the caller has its answer; null when there is none.</summary>
     public Task? Left { get; set; }
 }

@@ -38,6 +38,9 @@ internal abstract class RpcExchange
     /// <summary>Says how the call ended: in trailers, or in the headers when none were sent.</summary>
     public abstract void End(IEnumerable<KeyValuePair<string, string>> trailers);
 
+    /// <summary>Ends the stream at once, and lets go of what was not sent; the caller is to be calmer.</summary>
+    public abstract void Abort();
+
     /// <summary>Sends all that was said while the call goes on; otherwise it is sent when the call is over.</summary>
     public abstract Task CompleteAsync();
 }

@@ -109,9 +109,13 @@ internal sealed class UnaryHandler<TRequest, TResponse>(
 }
 
 /// <summary>One message or many, many answers.</summary>
+/// <param name="method">The method.</param>
+/// <param name="one">What is done for one message; null when there are many.</param>
+/// <param name="many">What is done for many; null when there is one.</param>
 internal sealed class StreamingHandler<TRequest, TResponse>(
     RpcMethod<TRequest, TResponse> method,
-    Func<IAsyncEnumerable<TRequest>, RpcContext, IAsyncEnumerable<TResponse>> work) : RpcHandler(method.Path)
+    Func<TRequest, RpcContext, IAsyncEnumerable<TResponse>>? one,
+    Func<IAsyncEnumerable<TRequest>, RpcContext, IAsyncEnumerable<TResponse>>? many) : RpcHandler(method.Path)
     where TRequest : class, IMessage<TRequest>
     where TResponse : class, IMessage<TResponse>
 {
@@ -121,15 +125,17 @@ internal sealed class StreamingHandler<TRequest, TResponse>(
     /// <inheritdoc/>
     public override async Task RunAsync(FrameReader reader, RpcExchange exchange, RpcContext context)
     {
-        var requests = method.Kind == RpcKind.Duplex
-            ? ManyAsync(reader, method.Request, context.Token)
-            : new[] { await SingleAsync(reader, method.Request, context.Token).ConfigureAwait(false) }
-                .ToAsyncEnumerable();
-        var answers = work(requests, context);
-        if (method.Kind == RpcKind.Duplex)
+        IAsyncEnumerable<TResponse> answers;
+        if (many is not null)
         {
+            answers = many(ManyAsync(reader, method.Request, context.Token), context);
+
             // A caller may wait for the headers before it sends anything.
             await exchange.StartAsync(context.Token).ConfigureAwait(false);
+        }
+        else
+        {
+            answers = one!(await SingleAsync(reader, method.Request, context.Token).ConfigureAwait(false), context);
         }
 
         await foreach (var answer in answers.WithCancellation(context.Token).ConfigureAwait(false))

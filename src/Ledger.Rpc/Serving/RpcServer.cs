@@ -39,10 +39,8 @@ internal sealed class RpcServer(Action<string, Exception>? failed = null, Cancel
         bool isOpen = false)
         where TRequest : class, IMessage<TRequest>
         where TResponse : class, IMessage<TResponse> =>
-        AddDuplex(
-            method,
-            (requests, context) => requests.Take(1).SelectMany(request => work(request, context)),
-            isOpen);
+        _handlers.Add(
+            method.Path, new StreamingHandler<TRequest, TResponse>(method, work, null) { IsOpen = isOpen });
 
     /// <summary>Adds a method with many messages and many answers.</summary>
     public void AddDuplex<TRequest, TResponse>(
@@ -50,7 +48,7 @@ internal sealed class RpcServer(Action<string, Exception>? failed = null, Cancel
         Func<IAsyncEnumerable<TRequest>, RpcContext, IAsyncEnumerable<TResponse>> work, bool isOpen = false)
         where TRequest : class, IMessage<TRequest>
         where TResponse : class, IMessage<TResponse> =>
-        _handlers.Add(method.Path, new StreamingHandler<TRequest, TResponse>(method, work) { IsOpen = isOpen });
+        _handlers.Add(method.Path, new StreamingHandler<TRequest, TResponse>(method, null, work) { IsOpen = isOpen });
 
     /// <summary>Adds a method with many messages and one answer.</summary>
     public void AddCollecting<TRequest, TResponse>(
@@ -110,7 +108,7 @@ internal sealed class RpcServer(Action<string, Exception>? failed = null, Cancel
                     throw new RpcException(RpcCode.Unauthenticated, "The call has no valid credentials.");
                 }
 
-                context = new RpcContext(MetadataOf(exchange), user, over.Token);
+                context = new RpcContext(MetadataOf(exchange), user, over.Token) { Abort = exchange.Abort };
                 await RunAsync(handler, exchange, context).ConfigureAwait(false);
             }
             catch (Exception ended) when (deadline.IsCancellationRequested && !exchange.Aborted.IsCancellationRequested)

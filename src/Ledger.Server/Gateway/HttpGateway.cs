@@ -50,7 +50,10 @@ internal sealed class HttpGateway(DaemonParts parts)
 
             var request = await RequestAsync(context, match, target);
             var call = new ServiceCall(
-                identity, context.Request.Headers[StoreHeader] is [{ } store] ? store : null, context.RequestAborted);
+                identity, context.Request.Headers[StoreHeader] is [{ } store] ? store : null, context.RequestAborted)
+            {
+                Abort = context.Abort,
+            };
             await (match.Route.Follow is null
                 ? AnswerAsync(context, match.Route, request, call) : FollowAsync(context, match.Route, request, call));
         }

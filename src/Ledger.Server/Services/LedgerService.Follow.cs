@@ -3,6 +3,7 @@ using Ledger.Rpc;
 using Ledger.Rpc.V1;
 using Ledger.Server.Identities;
 using Ledger.Streams;
+using Ledger.Streams.Subscriptions;
 using Entry = Ledger.Streams.Entry;
 
 namespace Ledger.Server.Services;
@@ -18,8 +19,8 @@ public sealed partial class LedgerService
         var after = WireEntries.ToIdOrNull(request.After) ?? default;
         var filter = WireEntries.ToFilter(request.Filter);
         StreamRules.Filter(filter);
-        return FollowAsync(
-            name, (store, token) => store.SubscribeAsync(request.Stream, after, filter, token), call.Token);
+        return Follow(
+            name, (store, place, token) => store.Subscribe(request.Stream, after, filter, place, token), call);
     }
 
     /// <summary>Follows every stream in the order of commit; otherwise as <see cref="SubscribeAsync"/>.</summary>
@@ -29,7 +30,8 @@ public sealed partial class LedgerService
         var after = WireEntries.ToPosition(request.After);
         var filter = WireEntries.ToFilter(request.Filter);
         StreamRules.Filter(filter);
-        return FollowAsync(name, (store, token) => store.SubscribeAllAsync(after, filter, token), call.Token);
+        return Follow(
+            name, (store, place, token) => store.Subscribe(null, EntryId.Of(after.Value), filter, place, token), call);
     }
 
     /// <summary>Says that something was committed to the store: at once, and after each commit.</summary>
@@ -58,8 +60,13 @@ public sealed partial class LedgerService
         }
     }
 
-    private async IAsyncEnumerable<SubscribeResponse> FollowAsync(
-        string name, Func<StreamStore, CancellationToken, IAsyncEnumerable<StreamItem<Entry>>> follow,
+    private PassedItems<SubscribeResponse> Follow(
+        string name, Func<StreamStore, IPagePlace, CancellationToken, IAsyncEnumerable<StreamItem<Entry>>> follow,
+        ServiceCall call) => new(slot => FollowAsync(name, follow, slot, call.Abort, call.Token));
+
+    private async IAsyncEnumerable<bool> FollowAsync(
+        string name, Func<StreamStore, IPagePlace, CancellationToken, IAsyncEnumerable<StreamItem<Entry>>> follow,
+        PassedItems<SubscribeResponse>.Slot slot, Action? abort,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping);
@@ -68,36 +75,38 @@ public sealed partial class LedgerService
         if (found is null)
         {
             // A store that is not there is an empty one: followed from the moment somebody makes it.
-            yield return new SubscribeResponse { CaughtUp = new CaughtUp() };
+            slot.Item = new SubscribeResponse { CaughtUp = new CaughtUp() };
+            yield return true;
         }
 
         using var made = found is null
             ? await GuardAsync(catalog.WaitAsync(name, over.Token), cancellationToken) : null;
-        await using var items = follow((found ?? made!).Store, over.Token).GetAsyncEnumerator(over.Token);
+        using var place = _room.Enter(abort);
+        await using var items = follow((found ?? made!).Store, place, over.Token).GetAsyncEnumerator(over.Token);
         while (await GuardAsync(items.MoveNextAsync(), cancellationToken))
         {
-            switch (items.Current)
+            if (items.Current is not CaughtUpItem<Entry> || !isCaughtUp)
             {
-                case EntryItem<Entry> entry:
-                    yield return new SubscribeResponse { Entry = WireEntries.Of(entry.Entry) };
-                    break;
-                case CheckpointItem<Entry> checkpoint:
-                    yield return new SubscribeResponse
-                    {
-                        Checkpoint = new Checkpoint
-                        {
-                            Id = checkpoint.Id.ToString(),
-                            Position = checkpoint.Position?.Value ?? 0,
-                        },
-                    };
-                    break;
-                case CaughtUpItem<Entry> when !isCaughtUp:
-                    isCaughtUp = true;
-                    yield return new SubscribeResponse { CaughtUp = new CaughtUp() };
-                    break;
+                isCaughtUp |= items.Current is CaughtUpItem<Entry>;
+                slot.Item = Of(items.Current);
+                yield return true;
             }
         }
     }
+
+    private static SubscribeResponse Of(StreamItem<Entry> item) => item switch
+    {
+        EntryItem<Entry> entry => new SubscribeResponse { Entry = WireEntries.Of(entry.Entry) },
+        CheckpointItem<Entry> checkpoint => new SubscribeResponse
+        {
+            Checkpoint = new Checkpoint
+            {
+                Id = checkpoint.Id.ToString(),
+                Position = checkpoint.Position?.Value ?? 0,
+            },
+        },
+        _ => new SubscribeResponse { CaughtUp = new CaughtUp() },
+    };
 
     /// <summary>Waits; that the daemon stops is something else than that the caller went away.</summary>
     private async ValueTask<TResult> GuardAsync<TResult>(ValueTask<TResult> work, CancellationToken cancellationToken)

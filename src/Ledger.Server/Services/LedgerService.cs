@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Ledger.Objects;
 using Ledger.Rpc;
 using Ledger.Rpc.V1;
+using Ledger.Runtime;
 using Ledger.Server.Identities;
 using Ledger.Streams;
 
@@ -21,6 +22,7 @@ public sealed partial class LedgerService(StoreCatalog catalog, CancellationToke
     internal const int LimitDefault = 100;
 
     private readonly CancellationToken _stopping = stopping;
+    private readonly FollowRoom _room = new(FollowRoom.BytesMaxDefault, LedgerRuntime.CreateSystem());
     private readonly ConcurrentDictionary<string, ReadPace> _paces = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Appends to one stream; a store that is missing is made.</summary>

@@ -144,6 +144,9 @@ public sealed partial class GrpcEndpoints
         var stores = context.Metadata.All(GrpcHeaders.Store).Distinct(StringComparer.OrdinalIgnoreCase).ToArray();
         return stores.Length <= 1
             ? new ServiceCall(context.User as Identity, stores.FirstOrDefault(), context.Token)
+            {
+                Abort = context.Abort,
+            }
             : throw new RpcException(RpcCode.InvalidArgument, "The header 'x-ledger-store' names several stores.");
     }
 

@@ -9,6 +9,8 @@ namespace Ledger.Server.Wire;
 /// <param name="context">The request.</param>
 internal sealed class HttpExchange(HttpContext context) : RpcExchange
 {
+    private const int EnhanceYourCalm = 11;
+
     /// <inheritdoc/>
     public override string Verb => context.Request.Method;
 
@@ -64,6 +66,9 @@ internal sealed class HttpExchange(HttpContext context) : RpcExchange
             target.Append(name, value);
         }
     }
+
+    /// <inheritdoc/>
+    public override void Abort() => context.Features.GetRequiredFeature<IHttpResetFeature>().Reset(EnhanceYourCalm);
 
     /// <inheritdoc/>
     public override Task CompleteAsync() => context.Response.CompleteAsync();

@@ -276,7 +276,7 @@ internal sealed class RelationalTable
             var entry = Read(rows, query.Stream ?? rows.GetString(StreamColumn));
             entries.Add(entry);
             sizeBytes += entry.Payload.Length;
-            if (sizeBytes >= StreamStore.PageBytesMax)
+            if (sizeBytes >= query.BytesMax)
             {
                 return new EntryPage(entries, false);
             }
