@@ -105,6 +105,14 @@ export LEDGER_POSTGRES
 step restore dotnet restore Ledger.slnx --locked-mode -v quiet
 step build dotnet build Ledger.slnx -c Release --no-restore -v quiet -p:UseSharedCompilation=true -p:SharedCompilationId="$compiler"
 end_compiler
+# Simulation needs a processor and no clock: it takes what everything else leaves.
+simulated=$SECONDS status=0 last=(nice -n 19)
+if command -v chrt >/dev/null; then
+    last=(chrt -i 0)
+fi
+"${last[@]}" "$BASH" -c "$(declare -f run); results=$results; run tests/Ledger.Simulation Ledger.Simulation" \
+    >"$results/simulation.log" 2>&1 &
+simulation=$!
 # Style is checked by the build, which makes a fault of it an error; this looks at spaces and line ends.
 step format dotnet format whitespace Ledger.slnx --no-restore --verify-no-changes
 suite tests/Ledger.Tests
@@ -119,14 +127,6 @@ elif [ -n "${CI:-}" ]; then
 else
     echo "libsqlite3 is not installed: the suite on the system's SQLite is left out."
 fi
-# Simulation needs a processor and no clock: it takes what the processes of the other suite leave.
-simulated=$SECONDS status=0 last=(nice -n 19)
-if command -v chrt >/dev/null; then
-    last=(chrt -i 0)
-fi
-"${last[@]}" "$BASH" -c "$(declare -f run); results=$results; run tests/Ledger.Simulation Ledger.Simulation" \
-    >"$results/simulation.log" 2>&1 &
-simulation=$!
 suite tests/Ledger.EndToEnd
 wait "$simulation" || status=$?
 simulation=

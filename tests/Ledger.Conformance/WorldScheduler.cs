@@ -65,6 +65,7 @@ public sealed class WorldScheduler : IScheduler
         Invariant.Check(_threadId == 0);
         var contextBefore = SynchronizationContext.Current;
         _threadId = Environment.CurrentManagedThreadId;
+        var flowBefore = ExecutionContext.Capture()!;
         _flow.Value = true;
         SynchronizationContext.SetSynchronizationContext(_context);
         try
@@ -81,7 +82,9 @@ public sealed class WorldScheduler : IScheduler
         finally
         {
             SynchronizationContext.SetSynchronizationContext(contextBefore);
-            _flow.Value = false;
+
+            // Setting the mark back would leave an entry for each world in the thread's context, for ever.
+            ExecutionContext.Restore(flowBefore);
             _threadId = 0;
         }
     }

@@ -12,7 +12,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [Fact]
     public void Every_seed_keeps_every_promise()
     {
-        var (seeds, operations) = IsNightly ? ("20000", "2000") : ("500", "1000");
+        var (seeds, operations) = IsNightly ? ("20000", "2000") : ("500", "2000");
 
         var (exitCode, text) = Simulate("--seeds", seeds, "--ops", operations);
 

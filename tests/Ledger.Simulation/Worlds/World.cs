@@ -79,6 +79,7 @@ internal sealed class World
     /// <exception cref="ViolationException">It never comes, takes too long, or something left the thread.</exception>
     public void Run(Func<bool> isDone, TimeSpan until, string what)
     {
+        var flowBefore = ExecutionContext.Capture()!;
         _flow.Value = WatchesFlow;
         try
         {
@@ -109,7 +110,8 @@ internal sealed class World
         }
         finally
         {
-            _flow.Value = false;
+            // Setting the mark back would leave an entry for each world in the thread's context, for ever.
+            ExecutionContext.Restore(flowBefore);
         }
     }
 

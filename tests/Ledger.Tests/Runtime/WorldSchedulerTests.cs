@@ -91,6 +91,16 @@ public sealed class WorldSchedulerTests : SchedulerConformance
     }
 
     [Fact]
+    public void A_world_leaves_nothing_in_the_context_of_the_thread_that_ran_it()
+    {
+        var before = ExecutionContext.Capture();
+
+        new WorldScheduler(seed: 1).Run(() => Task.CompletedTask);
+
+        Assert.Same(before, ExecutionContext.Capture());
+    }
+
+    [Fact]
     public void A_deadlock_is_reported_with_its_seed()
     {
         var world = TestRuntime.Create(seed: 77);
