@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Ledger.Streams;
@@ -28,12 +29,18 @@ internal static class ConsumerChild
     /// <summary>Runs until it is killed, or does one entry by hand.</summary>
     /// <param name="arguments">
     /// The file and the instance's name; with <c>hold</c> or <c>fail</c> it receives one entry, says so, waits for a
-    /// line, and acknowledges it or says that it failed.
+    /// line, and acknowledges it or says that it failed; with <c>die</c> it receives two, acknowledges the first, and
+    /// kills itself.
     /// </param>
     public static async Task<int> RunAsync(string[] arguments)
     {
         await using var work = Open(arguments[0], "work");
         await using var effects = Open(arguments[0], "effects");
+        if (arguments is [_, _, "die"])
+        {
+            await DieAsync(work);
+        }
+
         if (arguments is [_, _, var mode])
         {
             await HoldAsync(work, mode);
@@ -94,6 +101,17 @@ internal static class ConsumerChild
                 }
             }
         }
+    }
+
+    private static async Task DieAsync(SqliteStreamStore work)
+    {
+        await using var consumer = await work.AcquireConsumerAsync(Consumer, Options);
+        var first = await consumer.ReceiveAsync();
+        await consumer.ReceiveAsync();
+        await consumer.AcknowledgeAsync(first);
+        using var own = Process.GetCurrentProcess();
+        own.Kill();
+        await own.WaitForExitAsync();
     }
 
     private static async Task HoldAsync(SqliteStreamStore work, string mode)

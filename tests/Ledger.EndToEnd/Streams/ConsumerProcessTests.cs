@@ -100,6 +100,28 @@ public sealed class ConsumerProcessTests
         Assert.Equal((1L, 0), (after.Position.Value, after.Pending));
     }
 
+    [Fact]
+    public async Task What_was_acknowledged_just_before_a_kill_is_done_and_what_was_out_is_handed_out_again()
+    {
+        using var directory = new TestDirectory();
+        await using var work = new SqliteStreamStore(new() { DataSource = directory["app.db"], Store = "work" });
+        var entry = new NewEntry("x"u8.ToArray());
+        await work.AppendAsync([new StreamAppend("a", [entry]), new StreamAppend("b", [entry])]);
+        string[] arguments = ["consumer", directory["app.db"], "first"];
+
+        using var first = Child.Start("Ledger.EndToEnd.dll", directory.Path, [.. arguments, "die"]);
+        Assert.Equal((137, ""), await EndAsync(first));
+        var left = (await work.ListConsumersAsync()).Single();
+        using var second = Child.Start("Ledger.EndToEnd.dll", directory.Path, [.. arguments, "hold"]);
+        var received = await second.ReadLineAsync();
+        await second.WriteAsync(Shell.Bytes("\n"));
+        var accepted = await second.ReadLineAsync();
+
+        Assert.Equal((1L, 1), (left.Position.Value, left.Pending));
+        Assert.Equal(("received 2 2 2", "accepted"), (received, accepted));
+        Assert.Equal((0, ""), await EndAsync(second));
+    }
+
     private static async Task<(int ExitCode, string Error)> EndAsync(Child child)
     {
         var result = await child.EndAsync();
