@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Ledger.Rpc.Client;
 using Ledger.Rpc.V1;
 using Ledger.Runtime;
@@ -72,6 +73,8 @@ internal sealed class RemoteWatch(
 
     private async Task WatchAsync(Task before, CancellationToken over)
     {
+        // It goes on for all who listen: the trace of the first of them ends long before.
+        Activity.Current = null;
         await runtime.Enter();
         await before.ConfigureAwait(false);
         var delay = RetryDelayMin;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Ledger.Objects;
 using Ledger.Runtime;
 
@@ -87,6 +88,8 @@ public sealed partial class StreamConsumer
 
     private async Task RenewAsync()
     {
+        // The trace of whoever acquired the lease ends long before the lease does.
+        Activity.Current = null;
         try
         {
             var pause = _options.LeaseDuration / 3;

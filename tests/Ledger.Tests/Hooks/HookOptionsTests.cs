@@ -34,6 +34,22 @@ public sealed class HookOptionsTests
         Assert.Contains("mail", text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void What_is_wrong_with_a_hook_is_said_without_the_secret_of_its_address()
+    {
+        var hook = Valid with
+        {
+            Url = new Uri("http://example.org/in?token=canary-three"),
+            AllowPrivate = true,
+            InsecureSkipVerify = true,
+        };
+
+        var error = Assert.Throws<ArgumentException>(hook.Check);
+
+        Assert.DoesNotContain("canary", error.Message, StringComparison.Ordinal);
+        Assert.Contains("http://example.org/in", error.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("ftp://example.org/")]
     [InlineData("/in")]

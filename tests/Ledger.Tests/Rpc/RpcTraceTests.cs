@@ -45,6 +45,39 @@ public sealed class RpcTraceTests(WireFixture wire) : IClassFixture<WireFixture>
     }
 
     [Fact]
+    public async Task What_goes_on_for_all_who_follow_is_no_part_of_the_trace_of_the_first()
+    {
+        using var source = new ActivitySource("Test.Follower");
+        var begun = new ConcurrentQueue<Activity>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = one => one.Name == source.Name || one.Name.StartsWith("Ledger.", StringComparison.Ordinal),
+            Sample = (ref _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStarted = begun.Enqueue,
+        };
+        ActivitySource.AddActivityListener(listener);
+        await using var store = await RemoteStreamStore.OpenAsync(wire.Channel, "watched");
+        await using var writer = await RemoteStreamStore.OpenAsync(wire.Channel, "watched");
+        await writer.AppendAsync("s", new NewEntry("1"u8.ToArray()));
+
+        using var root = source.StartActivity("root")!;
+        await using var items = store.SubscribeAsync("s").GetAsyncEnumerator();
+        for (var entries = 0; entries < 2;)
+        {
+            Assert.True(await items.MoveNextAsync());
+            if (items.Current is EntryItem<Entry> && ++entries == 1)
+            {
+                // Of this one it hears by the watch only.
+                await writer.AppendAsync("s", new NewEntry("2"u8.ToArray()));
+            }
+        }
+
+        var watches = begun.Where(span => span.OperationName == "ledger.v1.LedgerService/WatchStore").ToList();
+        Assert.Contains(watches, span => span is { Kind: ActivityKind.Client, Parent: null, ParentId: null });
+        Assert.DoesNotContain(watches, span => span.TraceId == root.TraceId);
+    }
+
+    [Fact]
     public async Task How_a_call_ended_is_told_on_both_sides()
     {
         var spans = new ConcurrentQueue<Activity>();

@@ -90,6 +90,7 @@ public sealed class AccessTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
     {
         await daemon.SendAsync("GET", "/v1/streams/audit-a%0aforged/entries", key: DaemonFixture.Canary + "-wrong");
         await daemon.SendAsync("GET", "/v1/streams", key: null);
+        await daemon.SendAsync("POST", "/v1/streams/s:rename", """{"new_name":"t"}""", DaemonFixture.KeyOf("reader"));
         await daemon.SendAsync("POST", "/v1/streams/s/entries", """{"entries":[{"payload":"Y2FuYXJ5LTdkMWY="}]}""");
 
         using var file = new FileStream(
@@ -98,6 +99,7 @@ public sealed class AccessTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
 
         Assert.Contains("unknown key", log, StringComparison.Ordinal);
         Assert.Contains("no key", log, StringComparison.Ordinal);
+        Assert.Contains("no right", log, StringComparison.Ordinal);
         Assert.DoesNotContain(DaemonFixture.Canary, log, StringComparison.Ordinal);
         Assert.DoesNotContain("Y2FuYXJ5LTdkMWY=", log, StringComparison.Ordinal);
         Assert.All(
