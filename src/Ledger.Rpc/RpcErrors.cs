@@ -161,6 +161,7 @@ internal static class RpcErrors
         StoreUnavailableReason.ReadOnly => "The database can only be read.",
         StoreUnavailableReason.Missing => "The database is not there.",
         StoreUnavailableReason.Unreachable => "The database cannot be reached.",
+        StoreUnavailableReason.Denied => "The database may not be used by the daemon.",
         StoreUnavailableReason.NotARepository => "The database does not have what a store needs.",
         _ => "The database cannot be used.",
     };

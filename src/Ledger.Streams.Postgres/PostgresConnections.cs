@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Transactions;
 using Npgsql;
 
@@ -32,12 +33,25 @@ internal sealed class PostgresConnections : IAsyncDisposable
 
         _isOwn = options.DataSource is null;
         _source = options.DataSource ?? NpgsqlDataSource.Create(Complete(options.ConnectionString ?? ""));
-        var parts = new NpgsqlConnectionStringBuilder(_source.ConnectionString);
-        Where = $"The database '{parts.Database ?? parts.Username}' at '{parts.Host}'";
+        Where = NameOf(_source);
     }
 
     /// <summary>The database in words, without secrets.</summary>
     public string Where { get; }
+
+    /// <summary>The database of a source in words, as the subject of a sentence; without secrets.</summary>
+    public static string NameOf(NpgsqlDataSource source)
+    {
+        var parts = new NpgsqlConnectionStringBuilder(source.ConnectionString);
+        var name = string.IsNullOrEmpty(parts.Database) ? parts.Username : parts.Database;
+
+        // A path is that of a socket; several hosts have their ports with them where these are not the usual one.
+        var host = parts.Host ?? "";
+        var place = host.StartsWith('/') || host.Contains(',', StringComparison.Ordinal)
+            || host.Contains(':', StringComparison.Ordinal)
+            ? host : string.Create(CultureInfo.InvariantCulture, $"{host}:{parts.Port}");
+        return string.IsNullOrEmpty(name) ? $"The database at '{place}'" : $"The database '{name}' at '{place}'";
+    }
 
     /// <summary>Opens a connection, which is not part of an ambient transaction.</summary>
     public async ValueTask<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)

@@ -64,7 +64,7 @@ internal static class PostgresErrors
                 $"{error.MessageText}.", error),
             PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification
                 or PostgresErrorCodes.InsufficientPrivilege => new StoreUnavailableException(
-                    StoreUnavailableReason.InputOutput, $"{where} refuses: {error.MessageText}.", error),
+                    StoreUnavailableReason.Denied, $"{where} refuses: {error.MessageText}.", error),
             _ => null,
         };
     }

@@ -146,8 +146,8 @@ public sealed class SqliteStreamStore : RelationalStreamStore
                 StoreUnavailableReason.ReadOnly, $"{where} can only be read.", error),
             SQLitePCL.raw.SQLITE_NOTADB or SQLitePCL.raw.SQLITE_CORRUPT => new StoreUnavailableException(
                 StoreUnavailableReason.NotARepository, $"{where} is damaged, or is not one of SQLite.", error),
-            SQLitePCL.raw.SQLITE_CANTOPEN or SQLitePCL.raw.SQLITE_IOERR => new StoreUnavailableException(
-                StoreUnavailableReason.InputOutput, $"{where} cannot be opened or read.", error),
+            SQLitePCL.raw.SQLITE_CANTOPEN or SQLitePCL.raw.SQLITE_IOERR or SQLitePCL.raw.SQLITE_PERM =>
+                SqlitePlace.Refusal(Runtime.Files, _options.DataSource, error),
             _ => null,
         };
 

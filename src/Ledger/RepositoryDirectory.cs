@@ -25,7 +25,8 @@ internal sealed class RepositoryDirectory : IDisposable
     public RepositoryFile File { get; }
 
     /// <summary>Opens a repository, or makes one.</summary>
-    /// <exception cref="StoreUnavailableException">It is none, is in use, or the disk refuses.</exception>
+    /// <exception cref="StoreUnavailableException">It is none, is in use, is denied to this user, or
+    /// the disk refuses.</exception>
     /// <exception cref="CorruptObjectException">Its file is damaged.</exception>
     /// <exception cref="FormatTooNewException">A newer version made it.</exception>
     public static RepositoryDirectory Open(LedgerRuntime runtime, string path, RepositoryOptions options)
@@ -39,11 +40,17 @@ internal sealed class RepositoryDirectory : IDisposable
             throw new StoreUnavailableException(
                 StoreUnavailableReason.DiskFull, $"The disk is full; the repository '{path}' was not opened.", error);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (IOException error)
         {
             throw new StoreUnavailableException(
                 StoreUnavailableReason.InputOutput,
                 $"The repository '{path}' could not be opened. {error.Message}", error);
+        }
+        catch (UnauthorizedAccessException error)
+        {
+            throw new StoreUnavailableException(
+                StoreUnavailableReason.Denied,
+                $"The repository '{path}' may not be opened by this user. {error.Message}", error);
         }
     }
 

@@ -77,7 +77,8 @@ internal sealed class PostgresDatabase(
         catch (NpgsqlException error)
         {
             throw new StoreUnavailableException(
-                StoreUnavailableReason.Unreachable, "The database cannot be reached.", error);
+                StoreUnavailableReason.Unreachable, $"{PostgresConnections.NameOf(_source)} cannot be reached.",
+                error);
         }
     }
 }

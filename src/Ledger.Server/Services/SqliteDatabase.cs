@@ -1,4 +1,3 @@
-using Ledger.Objects;
 using Ledger.Runtime;
 using Ledger.Streams;
 using Ledger.Streams.Sqlite;
@@ -74,8 +73,7 @@ internal sealed class SqliteDatabase(string path, bool fullText, LedgerRuntime r
         }
         catch (SqliteException error)
         {
-            throw new StoreUnavailableException(
-                StoreUnavailableReason.InputOutput, $"The database '{path}' cannot be opened or read.", error);
+            throw SqlitePlace.Refusal(runtime.Files, path, error);
         }
     }
 }

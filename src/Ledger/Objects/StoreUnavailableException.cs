@@ -28,6 +28,9 @@ public enum StoreUnavailableReason
 
     /// <summary>The database's server is gone or takes no connections now; works again when it does.</summary>
     Unreachable,
+
+    /// <summary>The system, or the database's server, lets this user not use it.</summary>
+    Denied,
 }
 
 /// <summary>The store could not do what was asked; nothing was changed and nothing earlier is lost.</summary>

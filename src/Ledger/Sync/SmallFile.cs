@@ -60,10 +60,15 @@ internal static class SmallFile
             throw new StoreUnavailableException(
                 StoreUnavailableReason.DiskFull, $"The disk is full; '{path}' was not written.", error);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (IOException error)
         {
             throw new StoreUnavailableException(
                 StoreUnavailableReason.InputOutput, $"'{path}' cannot be used. {error.Message}", error);
+        }
+        catch (UnauthorizedAccessException error)
+        {
+            throw new StoreUnavailableException(
+                StoreUnavailableReason.Denied, $"'{path}' may not be used by this user. {error.Message}", error);
         }
     }
 

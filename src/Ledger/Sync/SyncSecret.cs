@@ -63,7 +63,8 @@ public sealed class SyncSecret
     }
 
     /// <summary>Reads a secret from a file.</summary>
-    /// <exception cref="FormatException">The file holds something else, or was mistyped.</exception>
+    /// <exception cref="FormatException">The file holds something else, is too long for a secret, or was
+    /// mistyped.</exception>
     /// <exception cref="StoreUnavailableException">The file cannot be read.</exception>
     public static async Task<SyncSecret> ReadAsync(string path, LedgerRuntime? runtime = null)
     {
@@ -72,8 +73,7 @@ public sealed class SyncSecret
         await runtime.Enter();
         return Parse(await runtime.Offload(
             static state => SmallFile.Guard(
-                state.path, () => Encoding.UTF8.GetString(SmallFile.Read(
-                    state.runtime.Files, state.path, FileSizeBytesMax))),
+                state.path, () => ReadText(state.runtime.Files, state.path)),
             (runtime, path)));
     }
 
@@ -95,6 +95,18 @@ public sealed class SyncSecret
             (runtime, path, text: ToText()));
     }
 
+    /// <summary>Asks once whether the cloud is there, such as before a device is made that joins it.</summary>
+    /// <param name="runtime">The seams; null for the system's.</param>
+    /// <param name="cancellationToken">Ends the asking.</param>
+    /// <exception cref="CloudUnavailableException">It is not.</exception>
+    public async Task CheckCloudAsync(LedgerRuntime? runtime = null, CancellationToken cancellationToken = default)
+    {
+        runtime ??= SystemRuntime.Create();
+        await runtime.Enter();
+        await using var connection = await CloudLocation.Open(runtime, Cloud)
+            .ConnectAsync(default, [], null, cancellationToken);
+    }
+
     /// <summary>Four lines; whoever has them reads and writes everything.</summary>
     public string ToText()
     {
@@ -104,6 +116,19 @@ public sealed class SyncSecret
 
     /// <summary>Where the cloud is; never the secret.</summary>
     public override string ToString() => $"secret for {Cloud}";
+
+    private static string ReadText(IFileSystem files, string path)
+    {
+        using var file = files.Open(path, FileOpening.ReadOnly);
+        if (file.Length > FileSizeBytesMax)
+        {
+            throw new FormatException(
+                $"A secret has {FileSizeBytesMax} bytes at most, and the file has {file.Length}.");
+        }
+
+        var content = new byte[file.Length];
+        return Encoding.UTF8.GetString(content[..file.ReadFully(0, content)]);
+    }
 
     private static string ValueOf(string[] lines, string name) =>
         Array.Find(lines, line => line.StartsWith(name + ":", StringComparison.Ordinal)) is { } found

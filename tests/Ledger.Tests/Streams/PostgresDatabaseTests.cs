@@ -256,7 +256,7 @@ public sealed class PostgresDatabaseTests(PostgresDatabase database)
         var parts = new NpgsqlConnectionStringBuilder(database.ConnectionString);
         await Refused("Host=/nonexistent;Username=x;Database=y", StoreUnavailableReason.Unreachable);
         await Refused($"Host={parts.Host};Username=ledger;Database=missing", StoreUnavailableReason.Missing);
-        await Refused($"Host={parts.Host};Username=nobody_here;Database=postgres", StoreUnavailableReason.InputOutput);
+        await Refused($"Host={parts.Host};Username=nobody_here;Database=postgres", StoreUnavailableReason.Denied);
         _schema = "missing";
         await Refused(database.ConnectionString, StoreUnavailableReason.Missing);
         Assert.Throws<ArgumentException>(() => new PostgresStreamStore(new()));

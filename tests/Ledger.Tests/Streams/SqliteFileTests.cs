@@ -4,6 +4,7 @@ using Ledger.Objects;
 using Ledger.Runtime;
 using Ledger.Streams;
 using Ledger.Streams.Sqlite;
+using Ledger.Tests.Objects.Segments;
 using Microsoft.Data.Sqlite;
 using Xunit;
 
@@ -210,7 +211,53 @@ public sealed class SqliteFileTests : IAsyncLifetime
 
         Assert.Equal(StoreUnavailableReason.NotARepository, damaged.Reason);
         Assert.Equal(StoreUnavailableReason.InputOutput, missing.Reason);
+        Assert.EndsWith($"there is no directory '{_file.Path}/none'.", missing.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => new SqliteStreamStore(new() { DataSource = ":memory:" }));
+    }
+
+    [Fact]
+    public async Task A_directory_is_said_to_be_none()
+    {
+        Directory.CreateDirectory(_file.Path);
+        try
+        {
+            var refused = await Assert.ThrowsAsync<StoreUnavailableException>(
+                async () => await (await OpenAsync()).EnsureCreatedAsync());
+
+            Assert.Equal(StoreUnavailableReason.NotARepository, refused.Reason);
+            Assert.Equal($"The database '{_file.Path}' is a directory, not a file.", refused.Message);
+        }
+        finally
+        {
+            Directory.Delete(_file.Path);
+        }
+    }
+
+    [Theory]
+    [InlineData("/app.db", "/app.db")]
+    [InlineData("/new.db", "/new.db-access")]
+    public void A_file_that_one_may_not_open_or_make_is_said(string path, string tried)
+    {
+        var disk = new MemoryFileSystem();
+        disk.Open("/app.db", FileOpening.CreateNew).Dispose();
+        var files = new InterceptedFileSystem(disk)
+        {
+            Before = (_, at) =>
+            {
+                if (at == tried)
+                {
+                    throw new UnauthorizedAccessException($"Access to the path '{at}' is denied.");
+                }
+            },
+        };
+
+        var denied = SqlitePlace.Refusal(files, path, new IOException("No."));
+        files.Before = static (_, _) => { };
+        var other = SqlitePlace.Refusal(files, path, new IOException("No."));
+
+        Assert.Equal(
+            (StoreUnavailableReason.Denied, StoreUnavailableReason.InputOutput), (denied.Reason, other.Reason));
+        Assert.Equal(["app.db"], disk.List("/"));
     }
 
     [Fact]

@@ -33,7 +33,7 @@ internal static class StoreOpening
         catch (UnauthorizedAccessException error)
         {
             throw new StoreUnavailableException(
-                StoreUnavailableReason.InputOutput,
+                StoreUnavailableReason.Denied,
                 $"The store in '{directory}' may not be opened by this user. {error.Message}", error);
         }
     }

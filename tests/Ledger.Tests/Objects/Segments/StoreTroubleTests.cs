@@ -87,6 +87,34 @@ public sealed class StoreTroubleTests
         }
     }
 
+    [Theory]
+    [InlineData("REPOSITORY")]
+    [InlineData("MANIFEST")]
+    public void A_repository_that_one_may_not_open_says_so(string name)
+    {
+        var files = new InterceptedFileSystem(new MemoryFileSystem())
+        {
+            Before = (call, path) =>
+            {
+                if (call == "open" && path.Contains(name, StringComparison.Ordinal))
+                {
+                    throw new UnauthorizedAccessException($"Access to the path '{path}' is denied.");
+                }
+            },
+        };
+
+        TestRuntime.Create(1, files).Run(async runtime =>
+        {
+            var denied = await Assert.ThrowsAsync<StoreUnavailableException>(async () =>
+            {
+                await using var repository = await Repository.OpenAsync("/notes", new() { Runtime = runtime });
+                await repository.GetLedgerAsync("notes");
+            });
+
+            Assert.Equal(StoreUnavailableReason.Denied, denied.Reason);
+        });
+    }
+
     [Fact]
     public void A_repository_whose_close_fails_at_any_call_lets_go_of_its_stores()
     {
