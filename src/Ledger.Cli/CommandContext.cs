@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text;
 using Ledger.Cli.Terminal;
+using Ledger.Objects;
 using Ledger.Pages;
 using Ledger.Sync;
 
@@ -36,16 +37,28 @@ internal sealed class CommandContext(
     public ByteFormat KeyFormat { get; } = common.KeyFormatOf(parse);
 
     /// <summary>Gives a command its work, and runs it with standard output open.</summary>
-    public static void SetAction(Command command, CommonOptions common, Func<CommandContext, Task<int>> work) =>
+    /// <param name="command">The command.</param>
+    /// <param name="common">The shared options.</param>
+    /// <param name="work">The work; what it returns is the exit code.</param>
+    /// <param name="follows">It waits for what comes: then it also ends when its reader goes away meanwhile.</param>
+    public static void SetAction(
+        Command command, CommonOptions common, Func<CommandContext, Task<int>> work, bool follows = false) =>
         command.SetAction(async (parse, cancellationToken) =>
         {
-            using var output = new Output(StandardStreams.OpenOutput(), common.IsJson(parse));
+            using var output = new Output(common.Streams.OpenOutput(), common.IsJson(parse));
             using var errors = new ErrorLog();
+            var reader = follows ? ReaderWatch.Start(cancellationToken) : null;
             try
             {
-                var exitCode = await work(new CommandContext(parse, common, output, errors, cancellationToken));
+                var exitCode = await work(new CommandContext(
+                    parse, common, output, errors, reader?.Token ?? cancellationToken));
                 output.Flush();
                 return exitCode == ExitCodes.Done && errors.HasErrors ? ExitCodes.Failed : exitCode;
+            }
+            catch (OperationCanceledException error)
+                when (reader is { IsGone: true } && !cancellationToken.IsCancellationRequested)
+            {
+                throw new ClosedPipeException(error);
             }
             catch (CliException absent) when (absent.ExitCode == ExitCodes.NotFound && errors.HasErrors)
             {
@@ -54,6 +67,9 @@ internal sealed class CommandContext(
                     ExitCodes.Failed, absent.Message, "It may be in what is damaged: see 'ledger verify'.", absent);
             }
         });
+
+    /// <summary>The directory of the repository that is meant.</summary>
+    public string DataDirectory => common.DirectoryOf(Parse);
 
     /// <summary>Opens the repository that is meant, to write to it.</summary>
     public Task<Session> OpenAsync(bool create) => OpenAsync(OptionsOf(create));
@@ -70,8 +86,18 @@ internal sealed class CommandContext(
         common.DirectoryOf(Parse), OptionsOf(create), Token);
 
     /// <summary>Makes the repository that is meant another device of a secret's user, and opens it.</summary>
-    public Task<Repository> JoinAsync(SyncSecret secret, string? importFrom) => Repository.JoinAsync(
-        common.DirectoryOf(Parse), secret, importFrom, OptionsOf(create: true), Token);
+    public async Task<Repository> JoinAsync(SyncSecret secret, string? importFrom)
+    {
+        try
+        {
+            return await Repository.JoinAsync(DataDirectory, secret, importFrom, OptionsOf(create: true), Token);
+        }
+        catch (StoreUnavailableException error) when (error.Reason == StoreUnavailableReason.NotARepository
+            && !Session.HasRepository(DataDirectory) && Session.HasDaemon(DataDirectory))
+        {
+            throw Session.OfDaemon(DataDirectory, error);
+        }
+    }
 
     /// <summary>The prefix that is meant; empty when none is given.</summary>
     public byte[] Prefix => KeyOrNull(common.Prefix) ?? [];
@@ -91,8 +117,11 @@ internal sealed class CommandContext(
             ? KeyFormat.Parse(text, option.Name)
             : null;
 
-    /// <summary>A key as text.</summary>
-    public ReadOnlyMemory<byte> KeyText(ReadOnlyMemory<byte> key) => KeyFormat.Format(key);
+    /// <summary>A key as a piece of a line.</summary>
+    public ReadOnlyMemory<byte> KeyText(ReadOnlyMemory<byte> key) => LineText.Escape(KeyFormat.Format(key));
+
+    /// <summary>Asks the user to agree; null when nobody is there to ask.</summary>
+    public Func<string, bool>? Confirm => common.Streams.Confirm;
 
     /// <summary>The state that is meant: the page's current one, or that of <c>--as-of</c>.</summary>
     public async Task<IPageSnapshot> OpenSnapshotAsync(IPage page) =>

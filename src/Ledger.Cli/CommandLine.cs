@@ -13,19 +13,18 @@ namespace Ledger.Cli;
 internal static class CommandLine
 {
     /// <summary>Runs one command.</summary>
+    /// <param name="args">The arguments.</param>
+    /// <param name="streams">What it writes to and asks; null for those of the process.</param>
     /// <returns>One of <see cref="ExitCodes"/>.</returns>
-    public static async Task<int> RunAsync(string[] args)
+    public static async Task<int> RunAsync(string[] args, CommandStreams? streams = null)
     {
-        // Keys and values may begin with an at sign, so it names no file of arguments.
-        var parse = Create().Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (FindUnknownOption(args, parse) is { } unknown)
-        {
-            return Report(unknown);
-        }
+        streams ??= new CommandStreams();
 
-        if (parse.Errors.Count > 0)
+        // Keys and values may begin with an at sign, so it names no file of arguments.
+        var parse = Create(streams).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (FindWrongUse(args, parse) is { } wrong)
         {
-            return Report(Describe(parse));
+            return Report(streams, wrong);
         }
 
         using var stop = new CancellationTokenSource();
@@ -35,16 +34,30 @@ internal static class CommandLine
             // The first one ends the work in hand and closes the repository; a second one ends the process.
             context.Cancel = Interlocked.Exchange(
                 ref interruptedWith,
-                context.Signal == PosixSignal.SIGTERM ? ExitCodes.Terminated : ExitCodes.Interrupted) == 0;
+                context.Signal switch
+                {
+                    PosixSignal.SIGTERM => ExitCodes.Terminated,
+                    PosixSignal.SIGHUP => ExitCodes.HungUp,
+                    _ => ExitCodes.Interrupted,
+                }) == 0;
             stop.Cancel();
         }
 
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
+
+        // A daemon takes this one as the wish to read its configuration again.
+        using var hangUp = parse.CommandResult.Command.Name == DaemonCommands.StartName
+            ? null : PosixSignalRegistration.Create(PosixSignal.SIGHUP, OnSignal);
         try
         {
             return await parse.InvokeAsync(
-                new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null },
+                new InvocationConfiguration
+                {
+                    EnableDefaultExceptionHandler = false,
+                    ProcessTerminationTimeout = null,
+                    Error = streams.Errors,
+                },
                 stop.Token);
         }
         catch (OperationCanceledException) when (interruptedWith != 0)
@@ -57,13 +70,14 @@ internal static class CommandLine
         }
         catch (Exception error) when (ErrorTable.Find(error) is not null)
         {
-            return Report(ErrorTable.Find(error)!);
+            return Report(streams, ErrorTable.Find(error)!);
         }
     }
 
-    private static RootCommand Create()
+    /// <summary>Builds the whole command line.</summary>
+    internal static RootCommand Create(CommandStreams streams)
     {
-        var common = new CommonOptions();
+        var common = new CommonOptions(streams);
         var server = new ServerOptions();
         var root = new RootCommand("Local-first storage: pages that work offline, and streams of what was done.")
         {
@@ -96,6 +110,20 @@ internal static class CommandLine
         }
 
         return root;
+    }
+
+    private static CliException? FindWrongUse(string[] args, ParseResult parse)
+    {
+        // The platform reads arguments that are no UTF-8 with a mark where they cannot be read.
+        if (args.FirstOrDefault(arg => arg.Contains('\uFFFD', StringComparison.Ordinal)) is { } unreadable)
+        {
+            return CliException.Usage(
+                $"The argument '{unreadable}' is not UTF-8, or has the mark U+FFFD of what is none.",
+                "--key-encoding hex and --hex take any bytes; --file, and '-' for standard input, a value as it is.");
+        }
+
+        return FindUnknownOption(args, parse)
+            ?? (parse.Errors.Count > 0 ? Describe(parse) : OptionUse.FindUnused(parse));
     }
 
     /// <summary>
@@ -133,12 +161,12 @@ internal static class CommandLine
             message.EndsWith('.') ? message : message + ".", $"'{path} --help' lists what it takes.");
     }
 
-    private static int Report(CliException error)
+    private static int Report(CommandStreams streams, CliException error)
     {
-        Console.Error.WriteLine($"ledger: {error.Message}");
+        streams.Errors.WriteLine($"ledger: {LineText.EscapeLines(error.Message)}");
         if (error.Hint is { } hint)
         {
-            Console.Error.WriteLine($"hint: {hint}");
+            streams.Errors.WriteLine($"hint: {LineText.EscapeLines(hint)}");
         }
 
         return error.ExitCode;

@@ -76,14 +76,14 @@ internal static class CommitNames
             if (found is { } other && other != commit.Id)
             {
                 throw CliException.Usage(
-                    $"'{text}' names more than one commit, such as {other} and {commit.Id}", "Give more digits.");
+                    $"'{text}' names more than one commit, such as {other} and {commit.Id}.", "Give more digits.");
             }
 
             found = commit.Id;
         }
 
         return found ?? throw new CliException(
-            ExitCodes.NotFound, $"The history of page {Session.NameOf(page.Id)} has no commit {text}",
+            ExitCodes.NotFound, $"The history of page {Session.NameOf(page.Id)} has no commit {text}.",
             "'ledger page log' lists the commits there are.");
     }
 

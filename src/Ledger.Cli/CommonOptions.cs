@@ -9,6 +9,9 @@ namespace Ledger.Cli;
 /// <summary>The options that several commands share, each declared once.</summary>
 internal sealed class CommonOptions
 {
+    /// <summary>What the commands write to and ask.</summary>
+    public CommandStreams Streams { get; }
+
     /// <summary>Where the repository is; null for the default.</summary>
     public Option<string?> Data { get; } = new("--data")
     {
@@ -86,10 +89,11 @@ internal sealed class CommonOptions
     };
 
     /// <summary>Declares the closed sets of words.</summary>
-    public CommonOptions()
+    public CommonOptions(CommandStreams streams)
     {
-        Output.AcceptOnlyFromAmong("text", "json");
-        KeyEncoding.AcceptOnlyFromAmong("utf8", "hex", "base64");
+        Streams = streams;
+        Output.Limit("text", "json");
+        KeyEncoding.Limit("utf8", "hex", "base64");
         Durability.Validators.Add(result =>
         {
             if (result.Tokens.Any(token => token.Value is not ("flushed" or "buffered")))

@@ -38,6 +38,8 @@ internal static class ErrorTable
             new(ExitCodes.Unavailable, error.Message, "Check who may write to it and to its directory.", error),
         StoreUnavailableReason.NotARepository =>
             new(ExitCodes.Unavailable, error.Message, "Choose another with --db, or another --store.", error),
+        StoreUnavailableReason.InputOutput =>
+            new(ExitCodes.Unavailable, error.Message, "Check the path and the disk, then run it again.", error),
         _ => Of(error),
     };
 
@@ -48,6 +50,8 @@ internal static class ErrorTable
             ExitCodes.Failed, error.Message, "Correct it there; 'ledger start --help' says where it is.", error),
         DaemonException => new(
             ExitCodes.Unavailable, error.Message, "Choose another address, or end what has it.", error),
+        StoreUnavailableException { Reason: StoreUnavailableReason.Denied } =>
+            new(ExitCodes.Denied, error.Message, "Check who may use it.", error),
         StoreUnavailableException unavailable =>
             new(ExitCodes.Unavailable, error.Message, HintOf(unavailable.Reason), error),
         FormatTooNewException => new(ExitCodes.Unavailable, error.Message, "Nothing was changed.", error),
@@ -57,7 +61,9 @@ internal static class ErrorTable
             new(ExitCodes.NotFound, error.Message, "'ledger page log' lists the commits there are.", error),
         PageDeletedException => new(ExitCodes.NotFound, error.Message, null, error),
         PageMovedException => new(ExitCodes.Conflict, error.Message, "Run it again on the new state.", error),
-        EntryNotFoundException or StreamNotFoundException =>
+        EntryNotFoundException =>
+            new(ExitCodes.NotFound, error.Message, "'ledger stream read' lists the entries there are.", error),
+        StreamNotFoundException =>
             new(ExitCodes.NotFound, error.Message, "'ledger stream list' lists the streams there are.", error),
         StreamExistsException => new(ExitCodes.Conflict, error.Message, "Choose another name.", error),
         StreamConflictException =>
@@ -85,7 +91,7 @@ internal static class ErrorTable
     private static CliException OfCloud(CloudUnavailableException error) => error.Problem switch
     {
         CloudProblem.Missing => new(
-            ExitCodes.NotFound, error.Message, "Is it mounted? 'ledger sync init' makes a new one.", error),
+            ExitCodes.NotFound, error.Message, "Is it mounted? --cloud names another place.", error),
         CloudProblem.Denied => new(ExitCodes.Denied, error.Message, "Check who may use it.", error),
         CloudProblem.Full => new(ExitCodes.Unavailable, error.Message, "Free some space and run it again.", error),
         _ => new(ExitCodes.Unavailable, error.Message, "Nothing here is lost: run it again when it is back.", error),

@@ -21,8 +21,11 @@ internal static class ExitCodes
     /// <summary>The repository cannot be used now, or not by this build: locked, full, read-only, too new.</summary>
     public const int Unavailable = 5;
 
-    /// <summary>The operating system denied access.</summary>
+    /// <summary>The operating system, a database or the daemon denied access.</summary>
     public const int Denied = 6;
+
+    /// <summary>The terminal went away (SIGHUP).</summary>
+    public const int HungUp = 129;
 
     /// <summary>Ctrl-C.</summary>
     public const int Interrupted = 130;

@@ -1,5 +1,6 @@
 using System.Text;
 using Ledger.Cli.Terminal;
+using Ledger.Objects;
 using Ledger.Pages;
 
 namespace Ledger.Cli;
@@ -69,13 +70,33 @@ internal sealed class Session : IAsyncDisposable
                 "Choose one with --data or LEDGER_DATA; a first 'ledger page put' makes one.");
         }
 
-        return await Repository.OpenAsync(directory, options, cancellationToken);
+        try
+        {
+            return await Repository.OpenAsync(directory, options, cancellationToken);
+        }
+        catch (StoreUnavailableException error)
+            when (error.Reason == StoreUnavailableReason.NotARepository && HasDaemon(directory))
+        {
+            throw OfDaemon(directory, error);
+        }
     }
 
-    /// <summary>Opens a page to read it; one that is not stored is <em>not found</em>.</summary>
+    /// <summary>Whether pages are kept in a directory.</summary>
+    public static bool HasRepository(string directory) => File.Exists(Path.Combine(directory, "REPOSITORY"));
+
+    /// <summary>Whether a daemon keeps its files in a directory.</summary>
+    public static bool HasDaemon(string directory) => File.Exists(Path.Combine(directory, "config.yaml"));
+
+    /// <summary>The exception for pages that are looked for where a daemon is.</summary>
+    public static CliException OfDaemon(string directory, StoreUnavailableException error) => new(
+        ExitCodes.Unavailable, $"'{directory}' has the files of a daemon, which pages are kept apart from.",
+        "Keep them in another directory, as with --data ./pages, or LEDGER_DATA.", error);
+
+    /// <summary>Opens a page to read it; one that is not stored is <em>not found</em>, but for the root.</summary>
     public async Task<IPage> OpenStoredPageAsync(PageId id, CancellationToken cancellationToken)
     {
-        if (!await Ledger.PageExistsAsync(id, cancellationToken))
+        // Every application has a root, also while nothing is in it.
+        if (id != PageId.Root && !await Ledger.PageExistsAsync(id, cancellationToken))
         {
             throw new CliException(
                 ExitCodes.NotFound, $"Application '{Ledger.Name}' has no page {NameOf(id)}.",

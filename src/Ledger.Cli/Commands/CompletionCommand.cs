@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.Text;
+using Ledger.Cli.Terminal;
 
 namespace Ledger.Cli.Commands;
 
@@ -12,8 +13,8 @@ internal static class CompletionCommand
     /// <param name="root">The whole command line, as it is when the command runs.</param>
     public static Command Create(CommonOptions common, RootCommand root)
     {
-        var shell = new Argument<string>("shell") { Description = "bash, zsh or fish" };
-        shell.AcceptOnlyFromAmong("bash", "zsh", "fish");
+        var shell = new Argument<string>("shell") { Description = "The shell" };
+        shell.Limit("bash", "zsh", "fish");
         var command = new ExampleCommand(
             "completion", "Print what a shell needs to complete commands and options",
             "completion bash > ~/.local/share/bash-completion/completions/ledger",
@@ -38,15 +39,20 @@ internal static class CompletionCommand
         return command;
     }
 
-    private static void Collect(Command command, string path, IReadOnlyList<Option> inherited, List<Node> nodes)
+    private static void Collect(
+        Command command, string path, IReadOnlyList<(Option Option, string Group)> inherited, List<Node> nodes)
     {
-        var own = command.Options.Where(option => !option.Hidden && option is not HelpOption and not VersionOption);
-        var options = inherited.Concat(own).DistinctBy(option => option.Name).ToList();
+        var all = command.Options
+            .Where(option => !option.Hidden && option is not HelpOption and not VersionOption)
+            .Select(option => (Option: option, Group: path)).Concat(inherited)
+            .DistinctBy(declared => declared.Option.Name).ToList();
+        var options = all.Where(declared => OptionUse.IsShown(declared.Option, declared.Group, path))
+            .Select(declared => declared.Option).ToList();
         var commands = command.Subcommands.Where(child => !child.Hidden).ToList();
         nodes.Add(new Node(path, commands, options));
         foreach (var child in commands)
         {
-            Collect(child, $"{path} {child.Name}".Trim(), [.. options.Where(option => option.Recursive)], nodes);
+            Collect(child, $"{path} {child.Name}".Trim(), [.. all.Where(declared => declared.Option.Recursive)], nodes);
         }
     }
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Ledger.Cli.Daemons;
 using Ledger.Cli.Streams;
+using Ledger.Cli.Terminal;
 using Ledger.Streams;
 using Ledger.Streams.Consumers;
 
@@ -48,7 +49,8 @@ internal static class ConsumerCommand
 
                 context.Output.Line(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{consumer.Name}\t{consumer.Position}\t{consumer.Pending}\t{consumer.Parked.Count}\t" +
+                    $"{LineText.Escape(consumer.Name)}\t{consumer.Position}\t{consumer.Pending}\t" +
+                    $"{consumer.Parked.Count}\t" +
                     $"{CommitNames.Format(consumer.LeaseUntil)}"));
             }
         });
@@ -69,7 +71,7 @@ internal static class ConsumerCommand
                 return;
             }
 
-            context.Output.Line($"Consumer: {consumer.Name}");
+            context.Output.Line($"Consumer: {LineText.Escape(consumer.Name)}");
             context.Output.Line($"Position: {consumer.Position} (everything up to here is done or parked)");
             context.Output.Line($"Read:     {consumer.Read}");
             context.Output.Line(string.Create(CultureInfo.InvariantCulture, $"Pending:  {consumer.Pending}"));
@@ -128,7 +130,8 @@ internal static class ConsumerCommand
             {
                 var line = string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{parked.Position}\t{parked.Stream}\t{parked.Id}\t{parked.Attempts}\t{parked.Error}");
+                    $"{parked.Position}\t{LineText.Escape(parked.Stream)}\t{parked.Id}\t{parked.Attempts}\t" +
+                    $"{LineText.Escape(parked.Error)}");
                 context.Output.Result(line, json =>
                 {
                     json.WriteNumber("position", parked.Position.Value);

@@ -22,6 +22,9 @@ internal static class DaemonCommands
         CreateVersion(common),
     ];
 
+    /// <summary>The name of the command that runs a daemon.</summary>
+    public const string StartName = "start";
+
     private static ExampleCommand CreateStart(CommonOptions common, ServerOptions server)
     {
         var foreground = new Option<bool>("--foreground")
@@ -30,7 +33,7 @@ internal static class DaemonCommands
         };
         var detached = new Option<bool>("--detached") { Hidden = true };
         var command = new ExampleCommand(
-            "start",
+            StartName,
             "Start the daemon, and wait until it answers; a first start writes ~/.ledger/config.yaml",
             "start",
             "start --foreground --config /etc/ledger/config.yaml",
@@ -42,6 +45,7 @@ internal static class DaemonCommands
         CommandContext.SetAction(command, common, async context =>
         {
             var config = server.ConfigOf(context.Parse);
+            CheckNoPages(config);
             WriteFirst(config);
             if (context.Parse.GetValue(foreground))
             {
@@ -78,6 +82,7 @@ internal static class DaemonCommands
             var config = server.ConfigOf(context.Parse);
             if (await InstanceLock.FindRunningAsync(config.Directory, context.Token) is not { } pid)
             {
+                config.Require();
                 WriteStopped(context, "ledger does not run", null);
                 return ExitCodes.Done;
             }
@@ -105,6 +110,7 @@ internal static class DaemonCommands
             var config = server.ConfigOf(context.Parse);
             if (await InstanceLock.FindRunningAsync(config.Directory, context.Token) is not { } pid)
             {
+                config.Require();
                 WriteStopped(context, "ledger does not run", null);
                 return ExitCodes.Unavailable;
             }
@@ -133,7 +139,8 @@ internal static class DaemonCommands
             var config = server.ConfigOf(context.Parse);
             if (await InstanceLock.FindRunningAsync(config.Directory, context.Token) is null)
             {
-                throw new CliException(ExitCodes.Unavailable, "ledger does not run.", "'ledger start' starts it.");
+                config.Require();
+                throw new CliException(ExitCodes.Unavailable, "The daemon does not run.", "'ledger start' starts it.");
             }
 
             using var client = new ControlClient(config.Directory);
@@ -174,6 +181,17 @@ internal static class DaemonCommands
             return Task.FromResult(ExitCodes.Done);
         });
         return command;
+    }
+
+    // Both would write into it: a copy of the pages would carry the daemon's key, and neither could be moved alone.
+    private static void CheckNoPages(ConfigPath config)
+    {
+        if (Session.HasRepository(config.Directory))
+        {
+            throw new CliException(
+                ExitCodes.Unavailable, $"'{config.Directory}' holds a repository of pages, not the files of a daemon.",
+                "Give --config a path in another directory, or move the repository and name it with --data.");
+        }
     }
 
     private static void WriteFirst(ConfigPath config)

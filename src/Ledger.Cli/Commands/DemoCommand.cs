@@ -9,7 +9,9 @@ internal static class DemoCommand
     /// <summary>Builds the command.</summary>
     public static Command Create(CommonOptions common)
     {
-        var command = new Command("demo", "Show what Ledger does, on a real data set, and leave nothing behind");
+        var command = new ExampleCommand(
+            "demo", "Show what Ledger does, on a real data set, and leave nothing behind",
+            "demo");
         CommandContext.SetAction(command, common, async context =>
         {
             var directory = Directory.CreateTempSubdirectory("ledger-demo-").FullName;

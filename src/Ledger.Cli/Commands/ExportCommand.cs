@@ -10,7 +10,10 @@ internal static class ExportCommand
     public static Command Create(CommonOptions common)
     {
         var range = new RangeOptions();
-        var command = new Command("export", "Write the entries as JSON Lines, ascending by key")
+        var command = new ExampleCommand(
+            "export", "Write the entries as JSON Lines, ascending by key",
+            "page export > rows.jsonl",
+            "page export --prefix item/ --as-of 3f2a9c1b7d00")
         {
             common.KeyEncoding, common.AsOf, common.Prefix,
         };

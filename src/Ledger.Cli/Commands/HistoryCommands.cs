@@ -11,10 +11,13 @@ internal static class HistoryCommands
     public static IEnumerable<Command> Create(CommonOptions common) =>
         [CreateLog(common), CreateDiff(common), CreateHistory(common), CreateRestore(common)];
 
-    private static Command CreateLog(CommonOptions common)
+    private static ExampleCommand CreateLog(CommonOptions common)
     {
         var limit = RangeOptions.CreateLimit("At most so many");
-        var command = new Command("log", "List the commits, newest first") { limit };
+        var command = new ExampleCommand(
+            "log", "List the commits, newest first",
+            "page log --limit 10",
+            "page log --json") { limit };
         CommandContext.SetAction(command, common, async context =>
         {
             await using var session = await context.OpenAsync(create: false);
@@ -30,11 +33,14 @@ internal static class HistoryCommands
         return command;
     }
 
-    private static Command CreateDiff(CommonOptions common)
+    private static ExampleCommand CreateDiff(CommonOptions common)
     {
         var before = new Argument<string>("before") { Description = "The earlier commit" };
         var after = new Argument<string>("after") { Description = "The later commit" };
-        var command = new Command("diff", "List what changed from one commit to another, ascending by key")
+        var command = new ExampleCommand(
+            "diff", "List what changed from one commit to another, ascending by key",
+            "page diff 3f2a9c1b7d00 a81c5e9f2b44",
+            "page diff 3f2a9c a81c5e --prefix item/")
         {
             before, after, common.Prefix, common.KeyEncoding, common.Hex, common.Base64,
         };
@@ -54,10 +60,12 @@ internal static class HistoryCommands
         return command;
     }
 
-    private static Command CreateHistory(CommonOptions common)
+    private static ExampleCommand CreateHistory(CommonOptions common)
     {
         var key = new Argument<string>("key") { Description = "The key" };
-        var command = new Command("history", "List the values that a key had, newest first")
+        var command = new ExampleCommand(
+            "history", "List the values that a key had, newest first",
+            "page history title")
         {
             key, common.KeyEncoding, common.Hex, common.Base64,
         };
@@ -78,10 +86,13 @@ internal static class HistoryCommands
         return command;
     }
 
-    private static Command CreateRestore(CommonOptions common)
+    private static ExampleCommand CreateRestore(CommonOptions common)
     {
         var commit = new Argument<string>("commit") { Description = "The commit whose state comes back" };
-        var command = new Command("restore", "Make the page equal to an earlier state, as one new commit")
+        var command = new ExampleCommand(
+            "restore", "Make the page equal to an earlier state, as one new commit",
+            "page restore 3f2a9c1b7d00",
+            "page restore 3f2a9c1b7d00 --prefix item/")
         {
             commit, common.Prefix, common.KeyEncoding,
         };
@@ -113,9 +124,10 @@ internal static class HistoryCommands
     /// <summary>Writes a commit.</summary>
     internal static void WriteCommit(Output output, CommitInfo commit)
     {
-        var message = commit.Message is null ? "" : "  " + commit.Message.ReplaceLineEndings(" ");
+        var message = commit.Message is null ? "" : "  " + LineText.Escape(commit.Message);
+        var changes = commit.Changes == 1 ? "change" : "changes";
         output.Result(
-            $"{commit.Id.Short()}  {CommitNames.Format(commit.Time),-24}  {commit.Changes,7} changes{message}",
+            $"{commit.Id.Short()}  {CommitNames.Format(commit.Time),-24}  {commit.Changes,7} {changes}{message}",
             json =>
             {
                 json.WriteString("commit", commit.Id.ToString());

@@ -3,6 +3,7 @@ using System.Globalization;
 using Ledger.Cli.Daemons;
 using Ledger.Cli.Hooks;
 using Ledger.Cli.Streams;
+using Ledger.Cli.Terminal;
 using Ledger.Server.Configuration;
 using Ledger.Server.Hooks;
 using Ledger.Streams;
@@ -52,7 +53,7 @@ internal static class HookCommand
                 context.Output.Line(string.Create(
                     CultureInfo.InvariantCulture,
                     $"{hook.Name}\t{hook.Store}\t{hook.Position}\t{hook.Delivered}\t{hook.DeadLetters.Count}\t" +
-                    $"{hook.LastError}"));
+                    $"{LineText.Escape(hook.LastError ?? "")}"));
             }
         });
         return command;
@@ -80,7 +81,7 @@ internal static class HookCommand
                 context.Output.Line($"Endpoint:     {url}");
                 context.Output.Line($"Delivered:    {Text(hook.Delivered)} entries since the daemon began");
                 context.Output.Line($"Failed:       {Text(hook.Failed)} requests since then");
-                context.Output.Line($"Last error:   {hook.LastError ?? "none"}");
+                context.Output.Line($"Last error:   {LineText.Escape(hook.LastError ?? "none")}");
             }
         });
         return command;
@@ -98,7 +99,8 @@ internal static class HookCommand
             {
                 var line = string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{letter.Position}\t{letter.Stream}\t{letter.Id}\t{letter.Attempts}\t{letter.Error}");
+                    $"{letter.Position}\t{LineText.Escape(letter.Stream)}\t{letter.Id}\t{letter.Attempts}\t" +
+                    $"{LineText.Escape(letter.Error)}");
                 context.Output.Result(line, json =>
                 {
                     json.WriteNumber("position", letter.Position.Value);

@@ -42,7 +42,11 @@ internal static class ImportCommand
         {
             Description = "Print a line for each batch when it is acknowledged",
         };
-        var command = new Command("import", "Read JSON Lines into the page, in transactions")
+        var command = new ExampleCommand(
+            "import", "Read JSON Lines into the page, in transactions",
+            "page import rows.jsonl",
+            "page import people.jsonl --key-field id --batch 5000",
+            "page import - < rows.jsonl")
         {
             source, keyField, batch, resume, acks,
         };

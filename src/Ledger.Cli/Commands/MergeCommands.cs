@@ -16,9 +16,11 @@ internal static class MergeCommands
     public static IEnumerable<Command> Create(CommonOptions common) =>
         [CreateHeads(common), CreateMerge(common), CreateExplain(common), CreateReplay(common), CreateGraph(common)];
 
-    private static Command CreateHeads(CommonOptions common)
+    private static ExampleCommand CreateHeads(CommonOptions common)
     {
-        var command = new Command("heads", "List the heads, oldest first: more than one where histories have diverged");
+        var command = new ExampleCommand(
+            "heads", "List the heads, oldest first: more than one where histories have diverged",
+            "page heads");
         CommandContext.SetAction(command, common, async context =>
         {
             await using var session = await OpenApartAsync(context);
@@ -33,12 +35,15 @@ internal static class MergeCommands
         return command;
     }
 
-    private static Command CreateMerge(CommonOptions common)
+    private static ExampleCommand CreateMerge(CommonOptions common)
     {
         var message = new Option<string?>("--message") { Description = "Kept with the merge", HelpName = "TEXT" };
         var resolver = CreateResolver(
             "How keys that both sides changed are merged; default: the newest writer's value");
-        var command = new Command("merge", "Merge all heads into one, as a commit of this device")
+        var command = new ExampleCommand(
+            "merge", "Merge all heads into one, as a commit of this device",
+            "page merge",
+            "page merge --resolver set-union --message 'two phones'")
         {
             message, resolver,
         };
@@ -62,11 +67,13 @@ internal static class MergeCommands
         return command;
     }
 
-    private static Command CreateExplain(CommonOptions common)
+    private static ExampleCommand CreateExplain(CommonOptions common)
     {
         var key = new Argument<string>("key") { Description = "The key" };
-        var command = new Command(
-            "explain", "Say which merges decided a key, from what, and who wrote it; newest first")
+        var command = new ExampleCommand(
+            "explain", "Say which merges decided a key, from what, and who wrote it; newest first",
+            "page explain title",
+            "page explain title --json")
         {
             key, common.KeyEncoding, common.Hex, common.Base64,
         };
@@ -93,11 +100,13 @@ internal static class MergeCommands
         return command;
     }
 
-    private static Command CreateReplay(CommonOptions common)
+    private static ExampleCommand CreateReplay(CommonOptions common)
     {
         var merge = new Argument<string>("commit") { Description = "The merge" };
         var resolver = CreateResolver("The resolver that is run; default: the newest writer's value");
-        var command = new Command("replay", "Make a merge again and list the keys that come out otherwise")
+        var command = new ExampleCommand(
+            "replay", "Make a merge again and list the keys that come out otherwise",
+            "page replay 3f2a9c1b7d00 --resolver maximum")
         {
             merge, resolver, common.KeyEncoding, common.Hex, common.Base64,
         };
@@ -126,11 +135,14 @@ internal static class MergeCommands
         return command;
     }
 
-    private static Command CreateGraph(CommonOptions common)
+    private static ExampleCommand CreateGraph(CommonOptions common)
     {
         var limit = RangeOptions.CreateLimit($"At most so many commits; default {GraphLimit}");
         var svg = new Option<string?>("--svg") { Description = "Write a picture to this file", HelpName = "FILE" };
-        var command = new Command("graph", "Draw branches and merges, newest first") { limit, svg };
+        var command = new ExampleCommand(
+            "graph", "Draw branches and merges, newest first",
+            "page graph",
+            "page graph --limit 20 --svg history.svg") { limit, svg };
         CommandContext.SetAction(command, common, async context =>
         {
             await using var session = await OpenApartAsync(context);
@@ -261,7 +273,7 @@ internal static class MergeCommands
     private static Option<string?> CreateResolver(string description)
     {
         var option = new Option<string?>("--resolver") { Description = description };
-        option.AcceptOnlyFromAmong("json-fields", "set-union", "counter", "maximum", "keep-both");
+        option.Limit("json-fields", "set-union", "counter", "maximum", "keep-both");
         return option;
     }
 

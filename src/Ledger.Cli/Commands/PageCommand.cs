@@ -8,7 +8,12 @@ internal static class PageCommand
     /// <summary>Builds the group.</summary>
     public static Command Create(CommonOptions common)
     {
-        var group = new Command("page", "Work with pages: ordered key-value stores that keep their history")
+        var group = new ExampleCommand(
+            "page", "Work with pages: ordered key-value stores that keep their history",
+            "page put title Shopping",
+            "page scan",
+            "page history title",
+            "page scan --data ./notes --app work")
         {
             common.App,
             common.Page,

@@ -14,11 +14,15 @@ internal static class ReadCommands
     public static IEnumerable<Command> Create(CommonOptions common) =>
         [CreateGet(common), CreateKeys(common), CreateScan(common), CreateCount(common)];
 
-    private static Command CreateGet(CommonOptions common)
+    private static ExampleCommand CreateGet(CommonOptions common)
     {
         var key = new Argument<string>("key") { Description = "The key" };
         var file = new Option<string?>("--file") { Description = "Write the value to a file", HelpName = "OUT" };
-        var command = new Command("get", "Print the value of a key, byte for byte")
+        var command = new ExampleCommand(
+            "get", "Print the value of a key, byte for byte",
+            "page get title",
+            "page get photo --file photo.jpg",
+            "page get title --as-of 2026-01-31T12:00:00Z")
         {
             key, file, common.Hex, common.Base64, common.KeyEncoding, common.AsOf,
         };
@@ -47,10 +51,13 @@ internal static class ReadCommands
         return command;
     }
 
-    private static Command CreateKeys(CommonOptions common)
+    private static ExampleCommand CreateKeys(CommonOptions common)
     {
         var range = new RangeOptions();
-        var command = new Command("keys", "List the keys, ascending")
+        var command = new ExampleCommand(
+            "keys", "List the keys, ascending",
+            "page keys --prefix item/",
+            "page keys --start item/1 --end item/2")
         {
             common.KeyEncoding, common.AsOf, common.Prefix,
         };
@@ -79,10 +86,13 @@ internal static class ReadCommands
         return command;
     }
 
-    private static Command CreateScan(CommonOptions common)
+    private static ExampleCommand CreateScan(CommonOptions common)
     {
         var range = new RangeOptions();
-        var command = new Command("scan", "List keys and values, ascending by key")
+        var command = new ExampleCommand(
+            "scan", "List keys and values, ascending by key",
+            "page scan --prefix item/",
+            "page scan --reverse --limit 10 --json")
         {
             common.KeyEncoding, common.AsOf, common.Prefix, common.Hex, common.Base64,
         };
@@ -112,10 +122,13 @@ internal static class ReadCommands
         return command;
     }
 
-    private static Command CreateCount(CommonOptions common)
+    private static ExampleCommand CreateCount(CommonOptions common)
     {
         var range = new RangeOptions();
-        var command = new Command("count", "Count the entries") { common.KeyEncoding, common.AsOf, common.Prefix };
+        var command = new ExampleCommand(
+            "count", "Count the entries",
+            "page count",
+            "page count --prefix item/") { common.KeyEncoding, common.AsOf, common.Prefix };
         range.AddBoundsTo(command);
         CommandContext.SetAction(command, common, async context =>
         {

@@ -10,9 +10,12 @@ internal static class StoredPageCommands
     public static IEnumerable<Command> Create(CommonOptions common) =>
         [CreateCreate(common), CreateList(common), CreateDelete(common)];
 
-    private static Command CreateCreate(CommonOptions common)
+    private static ExampleCommand CreateCreate(CommonOptions common)
     {
-        var command = new Command("create", "Store a new, empty page and print its id");
+        var command = new ExampleCommand(
+            "create", "Store a new, empty page and print its id",
+            "page create",
+            "page create --app notes");
         CommandContext.SetAction(command, common, async context =>
         {
             await using var session = await context.OpenAsync(create: true);
@@ -23,9 +26,12 @@ internal static class StoredPageCommands
         return command;
     }
 
-    private static Command CreateList(CommonOptions common)
+    private static ExampleCommand CreateList(CommonOptions common)
     {
-        var command = new Command("list", "List the stored pages of the application, ascending by id");
+        var command = new ExampleCommand(
+            "list", "List the stored pages of the application, ascending by id",
+            "page list",
+            "page list --app notes --json");
         CommandContext.SetAction(command, common, async context =>
         {
             await using var session = await context.OpenForReadingAsync();
@@ -39,18 +45,32 @@ internal static class StoredPageCommands
         return command;
     }
 
-    private static Command CreateDelete(CommonOptions common)
+    private static ExampleCommand CreateDelete(CommonOptions common)
     {
         var id = new Argument<PageId>("page")
         {
             Description = "The page: 'root', or 32 hexadecimal digits",
             CustomParser = CommonOptions.ParsePage,
         };
-        var command = new Command("delete", "Delete a page with everything in it ('rm' deletes a key)") { id };
+        var yes = new Option<bool>("--yes", "-y") { Description = "Do not ask, as a script is not asked either" };
+        var command = new ExampleCommand(
+            "delete", "Delete a page with everything in it, also its history ('rm' deletes a key)",
+            "page delete root --app notes", "page delete 0123456789abcdef0123456789abcdef --yes")
+        {
+            id, yes,
+        };
         CommandContext.SetAction(command, common, async context =>
         {
             var page = context.Parse.GetValue(id);
             await using var session = await context.OpenAsync(create: false);
+            if (!context.Parse.GetValue(yes) && context.Confirm is { } confirm
+                && await CountAsync(session, page, context.Token) is > 0 and var count
+                && !confirm($"Delete page {Session.NameOf(page)} of application '{session.Ledger.Name}' with " +
+                    $"{count} {(count == 1 ? "entry" : "entries")} and its history?"))
+            {
+                throw new CliException(ExitCodes.Failed, "Nothing was deleted.", "--yes deletes without a question.");
+            }
+
             if (!await session.Ledger.DeletePageAsync(page, context.Token))
             {
                 throw new CliException(
@@ -66,5 +86,17 @@ internal static class StoredPageCommands
             return ExitCodes.Done;
         });
         return command;
+    }
+
+    private static async Task<long> CountAsync(Session session, PageId id, CancellationToken cancellationToken)
+    {
+        if (!await session.Ledger.PageExistsAsync(id, cancellationToken))
+        {
+            return 0;
+        }
+
+        await using var page = await session.Ledger.GetPageAsync(id, cancellationToken);
+        await using var snapshot = await page.GetSnapshotAsync(cancellationToken: cancellationToken);
+        return await snapshot.CountAsync(cancellationToken: cancellationToken);
     }
 }

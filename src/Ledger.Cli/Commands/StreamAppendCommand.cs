@@ -110,7 +110,7 @@ internal static class StreamAppendCommand
         };
 
         // In place of the flag of all commands: the original's meaning.
-        private readonly Option<bool> _json = new("--json")
+        private readonly Option<bool> _json = new("--json", "--payload-json")
         {
             Description = "The payload is JSON and is stored as it is ('--output json' is for the result)",
         };

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Ledger.Cli.Streams;
+using Ledger.Cli.Terminal;
 using Ledger.Streams;
 
 namespace Ledger.Cli.Commands;
@@ -98,7 +99,7 @@ internal static class StreamChangeCommands
         {
             var (name, newName) = (store.StreamOf(context), context.Parse.GetRequiredValue(to));
             await streams.RenameAsync(name, newName, context.Token);
-            context.Output.Result($"renamed stream '{name}' to '{newName}'", json =>
+            context.Output.Result(LineText.Escape($"renamed stream '{name}' to '{newName}'"), json =>
             {
                 json.WriteString("stream", name);
                 json.WriteString("new_name", newName);

@@ -28,7 +28,7 @@ internal static class StreamFollowCommands
         };
         store.SetAction(command, common, create: false, (context, streams) => PrintAsync(
             context, streams.SubscribeAsync(store.StreamOf(context), cancellationToken: context.Token), null,
-            isAll: false, isMarked: false));
+            isAll: false, isMarked: false), follows: true);
         return command;
     }
 
@@ -57,7 +57,7 @@ internal static class StreamFollowCommands
                 ? streams.SubscribeAllAsync(entries.AfterPositionOf(context), filter, context.Token)
                 : streams.SubscribeAsync(store.StreamOf(context), entries.AfterOf(context), filter, context.Token);
             await PrintAsync(context, items, context.Parse.GetValue(limit), isAll, isMarked: true);
-        });
+        }, follows: true);
         return command;
     }
 

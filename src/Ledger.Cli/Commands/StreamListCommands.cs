@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Ledger.Cli.Streams;
+using Ledger.Cli.Terminal;
 using Ledger.Streams;
 
 namespace Ledger.Cli.Commands;
@@ -51,7 +52,7 @@ internal static class StreamListCommands
             };
             await foreach (var name in streams.ListStreamsAsync(options, context.Token))
             {
-                context.Output.Result(name, json => json.WriteString("stream", name));
+                context.Output.Result(LineText.Escape(name), json => json.WriteString("stream", name));
             }
         });
         return command;
@@ -79,7 +80,7 @@ internal static class StreamListCommands
                 return;
             }
 
-            context.Output.Line($"Stream:  {name}");
+            context.Output.Line($"Stream:  {LineText.Escape(name)}");
             context.Output.Line($"Count:   {(info?.Count ?? 0).ToString(CultureInfo.InvariantCulture)}");
             if (info is { First: { } first, Last: { } last })
             {

@@ -44,7 +44,7 @@ internal static partial class SyncCommand
             var left = new Countdown(context.Parse.GetValue(limit) ?? int.MaxValue);
             await Task.WhenAll(session.Sync.Ledgers.Select(app => WatchAsync(context, session, app, left, stop)));
             return ExitCodes.Done;
-        });
+        }, follows: true);
         return command;
     }
 
@@ -150,7 +150,8 @@ internal static partial class SyncCommand
 
         context.Output.Line(string.Create(
             CultureInfo.InvariantCulture,
-            $"{app}: {device.Device}, {device.Entries} entries, last heard {CommitNames.Format(device.LastHeard)}" +
+            $"{app}: {device.Device}, {device.Entries} {(device.Entries == 1 ? "entry" : "entries")}, " +
+            $"last heard {CommitNames.Format(device.LastHeard)}" +
             $"{(device.IsThis ? ", this device" : "")}"));
     }
 

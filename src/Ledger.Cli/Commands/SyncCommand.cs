@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using Ledger.Cli.Sync;
+using Ledger.Cli.Terminal;
 using Ledger.Sync;
 
 namespace Ledger.Cli.Commands;
@@ -46,6 +47,12 @@ internal static partial class SyncCommand
             var cloud = options.CloudOf(context) ?? throw CliException.Usage(
                 "--cloud is missing: it says where the user's devices meet.", "Give --cloud dir:PATH.");
             var path = context.Parse.GetRequiredValue(options.SecretFile);
+            if (File.Exists(path) && !Session.HasRepository(context.DataDirectory))
+            {
+                // The secret of a repository that is not there yet cannot be in it.
+                throw SecretFileTaken(path);
+            }
+
             await using var repository = await context.OpenRepositoryAsync(create: true);
             if (await repository.ReadSyncSecretAsync() is { } known && known.Cloud != cloud)
             {
@@ -84,6 +91,12 @@ internal static partial class SyncCommand
             if (options.CloudOf(context) is { } cloud)
             {
                 secret = secret.At(cloud);
+            }
+
+            if (context.Parse.GetValue(options.Timeout) is null)
+            {
+                // Before anything is made: a directory that has joined the wrong place joins no other one.
+                await secret.CheckCloudAsync(cancellationToken: context.Token);
             }
 
             var repository = await context.JoinAsync(secret, context.Parse.GetValue(from));
@@ -161,7 +174,8 @@ internal static partial class SyncCommand
         catch (FormatException error)
         {
             throw new CliException(
-                ExitCodes.Failed, $"'{path}' has no secret. {error.Message}", "Copy it again from the first device.",
+                ExitCodes.Failed, $"'{path}' has no secret. {error.Message}",
+                "Give the file that 'ledger sync init' wrote on the first device.",
                 error);
         }
     }
@@ -174,11 +188,13 @@ internal static partial class SyncCommand
         }
         else if (await File.ReadAllTextAsync(path, cancellationToken) != secret.ToText())
         {
-            throw new CliException(
-                ExitCodes.Conflict, $"The file '{path}' is there already and has something else in it.",
-                "Give another --secret-file: nothing is written over a secret.");
+            throw SecretFileTaken(path);
         }
     }
+
+    private static CliException SecretFileTaken(string path) => new(
+        ExitCodes.Conflict, $"The file '{path}' is there already and has something else in it.",
+        "Give another --secret-file: nothing is written over a secret.");
 
     private static void Print(CommandContext context, Repository repository, SyncSecret secret, string path) =>
         context.Output.Result(
@@ -201,15 +217,16 @@ internal static partial class SyncCommand
         context.Output.Line(string.Create(
             CultureInfo.InvariantCulture,
             $"{app}: {NameOf(status.Phase)}; received {status.EntriesReceived} ({status.BytesReceived} bytes), sent " +
-            $"{status.EntriesSent} ({status.BytesSent} bytes), {status.Devices.Count} devices, state {status.Digest}"));
+            $"{status.EntriesSent} ({status.BytesSent} bytes), " +
+            $"{Words.Count(status.Devices.Count, "device")}, state {status.Digest}"));
         if (status.Error is { } error)
         {
-            context.Output.Line($"  {error}");
+            context.Output.Line($"  {LineText.Escape(error)}");
         }
 
         foreach (var problem in status.Problems)
         {
-            context.Output.Line($"  {problem.Message}");
+            context.Output.Line($"  {LineText.Escape(problem.Message)}");
         }
     }
 

@@ -9,7 +9,10 @@ internal static class VerifyCommand
     /// <summary>Builds the command.</summary>
     public static Command Create(CommonOptions common)
     {
-        var command = new Command("verify", "Read and check everything that is reachable, and the log's checksums");
+        var command = new ExampleCommand(
+            "verify", "Read and check everything that is reachable, and the log's checksums",
+            "verify",
+            "verify --data ./phone --json");
         CommandContext.SetAction(command, common, async context =>
         {
             await using var repository = await context.OpenRepositoryForReadingAsync();
@@ -57,11 +60,13 @@ internal static class VerifyCommand
         }
 
         output.Line(
-            $"checked {report.Ledgers} ledgers, {report.Pages} pages, {report.Commits} commits, " +
-            $"{report.Objects} objects of {report.Bytes} bytes, {report.LogBytes} bytes of log");
+            $"checked {Words.Count(report.Ledgers, "application")}, {Words.Count(report.Pages, "page")}, " +
+            $"{Words.Count(report.Commits, "commit")}, {Words.Count(report.Objects, "object")} of " +
+            $"{Words.Count(report.Bytes, "byte")} unpacked, and the checksums of " +
+            $"{Words.Count(report.LogBytes, "byte")} of log");
         if (report.RebuiltTrees > 0)
         {
-            output.Line($"rebuilt the trees of {report.RebuiltTrees} commits from their changes");
+            output.Line($"rebuilt the trees of {Words.Count(report.RebuiltTrees, "commit")} from their changes");
         }
 
         foreach (var notice in report.Notices)
@@ -74,6 +79,6 @@ internal static class VerifyCommand
             output.Line($"problem: {problem}");
         }
 
-        output.Line(report.Problems.Count == 0 ? "no problems" : $"{report.Problems.Count} problems");
+        output.Line(report.Problems.Count == 0 ? "no problems" : Words.Count(report.Problems.Count, "problem"));
     }
 }

@@ -17,7 +17,10 @@ internal static class WatchCommand
             Description = "Meanwhile import these JSON Lines through a second connection; '-' for standard input",
             HelpName = "FILE",
         };
-        var command = new Command("watch", "Print changed keys as they come, until Ctrl-C")
+        var command = new ExampleCommand(
+            "watch", "Print changed keys as they come, until Ctrl-C",
+            "page watch",
+            "page watch --prefix item/ --limit 3 --json")
         {
             limit, from, common.Prefix, common.KeyEncoding, common.Hex, common.Base64,
         };
@@ -46,7 +49,7 @@ internal static class WatchCommand
             var importing = ImportAsync(session, context.Page, input, stop.Token);
             await EndTogetherAsync(printing, importing, stop);
             return ExitCodes.Done;
-        });
+        }, follows: true);
         return command;
     }
 

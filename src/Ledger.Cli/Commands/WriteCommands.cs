@@ -13,16 +13,21 @@ internal static class WriteCommands
     /// <summary>Builds the commands.</summary>
     public static IEnumerable<Command> Create(CommonOptions common) => [CreatePut(common), CreateRemove(common)];
 
-    private static Command CreatePut(CommonOptions common)
+    private static ExampleCommand CreatePut(CommonOptions common)
     {
-        var key = new Argument<string>("key") { Description = "1 to 1,024 bytes" };
+        var key = new Argument<string>("key") { Description = "The key: 1 to 1,024 bytes" };
         var value = new Argument<string?>("value")
         {
             Description = "The value, or '-' for standard input",
             Arity = ArgumentArity.ZeroOrOne,
         };
         var file = new Option<string?>("--file") { Description = "Read the value from a file", HelpName = "IN" };
-        var command = new Command("put", "Set a key; acknowledged when it returns")
+        var command = new ExampleCommand(
+            "put", "Set a key; acknowledged when it returns",
+            "page put title Shopping",
+            "page put photo --file photo.jpg",
+            "page put 00ff 6869 --key-encoding hex --hex",
+            "page put offset -- -5")
         {
             key, value, file, common.Hex, common.Base64, common.KeyEncoding,
         };
@@ -50,10 +55,12 @@ internal static class WriteCommands
         return command;
     }
 
-    private static Command CreateRemove(CommonOptions common)
+    private static ExampleCommand CreateRemove(CommonOptions common)
     {
         var key = new Argument<string>("key") { Description = "The key to remove" };
-        var command = new Command("rm", "Remove a key ('delete' deletes a page)") { key, common.KeyEncoding };
+        var command = new ExampleCommand(
+            "rm", "Remove a key ('delete' deletes a page)",
+            "page rm title") { key, common.KeyEncoding };
         CommandContext.SetAction(command, common, async context =>
         {
             var keyBytes = context.Key(key);

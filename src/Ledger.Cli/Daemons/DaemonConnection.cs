@@ -1,4 +1,5 @@
 using Google.Protobuf;
+using Ledger.Cli.Streams;
 using Ledger.Objects;
 using Ledger.Rpc;
 using Ledger.Rpc.Client;
@@ -11,6 +12,9 @@ namespace Ledger.Cli.Daemons;
 /// <summary>The way to the daemon that a command line means.</summary>
 internal sealed class DaemonConnection : IDisposable
 {
+    // The code of HTTP/2 with which a server says that it speaks only the older version.
+    private const long Http11Required = 13;
+
     private readonly RpcChannel _channel;
     private readonly bool _hasCertificate;
 
@@ -53,7 +57,8 @@ internal sealed class DaemonConnection : IDisposable
         catch (ArgumentException error)
         {
             throw CliException.Usage(
-                $"--addr is host:port, http(s)://host:port or unix:PATH, not '{address}'.", error.Message);
+                $"--addr is host:port, http(s)://host:port or unix:PATH, not '{address}'.",
+                StoreOptions.SentenceOf(error));
         }
     }
 
@@ -93,16 +98,22 @@ internal sealed class DaemonConnection : IDisposable
     /// <summary>The exception for a daemon that does not answer.</summary>
     public CliException NoAnswer(Exception error)
     {
-        for (var cause = error; cause is not null; cause = cause.InnerException)
+        if (CausesOf(error).OfType<CertificateRefusedException>().FirstOrDefault() is { } refused)
         {
-            if (cause is CertificateRefusedException)
-            {
-                return new(
-                    ExitCodes.Unavailable, cause.Message, "--tls-ca says who signs the daemon's certificate.", error);
-            }
+            return new(
+                ExitCodes.Unavailable, refused.Message, "--tls-ca says who signs the daemon's certificate.", error);
         }
 
         var isTls = Address.StartsWith("https:", StringComparison.OrdinalIgnoreCase);
+        if (isTls && CausesOf(error).OfType<HttpRequestException>().Any(
+            cause => cause.HttpRequestError == HttpRequestError.SecureConnectionError))
+        {
+            return new(
+                ExitCodes.Unavailable, $"What answers at {Address} does not speak TLS, or not with this client.",
+                $"A daemon without TLS is at http{Address["https".Length..]}; where it asks for certificates, " +
+                "--tls-cert and --tls-key give yours.", error);
+        }
+
         return new(
             ExitCodes.Unavailable, $"No daemon answers at {Address}.",
             isTls && !_hasCertificate
@@ -110,8 +121,24 @@ internal sealed class DaemonConnection : IDisposable
                 : "'ledger start' starts one; with --db a database is used without one.", error);
     }
 
+    /// <summary>The exception for an address where something else than gRPC is served; null for other errors.</summary>
+    public CliException? NotGrpc(Exception error) =>
+        CausesOf(error).OfType<HttpProtocolException>().Any(cause => cause.ErrorCode == Http11Required)
+            ? new(
+                ExitCodes.Unavailable, $"What answers at {Address} speaks HTTP/1.1, and no gRPC.",
+                "'ledger status' says where a daemon serves gRPC; beside it is its address for HTTP and JSON.", error)
+            : null;
+
     /// <inheritdoc/>
     public void Dispose() => _channel.Dispose();
+
+    private static IEnumerable<Exception> CausesOf(Exception error)
+    {
+        for (var cause = error; cause is not null; cause = cause.InnerException)
+        {
+            yield return cause;
+        }
+    }
 
     // Where every address is listened at, this machine's own is one of them.
     private static string Reachable(ListenAddress address) =>

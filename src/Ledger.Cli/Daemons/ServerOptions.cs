@@ -53,6 +53,9 @@ internal sealed class ServerOptions
     public IEnumerable<Option> All =>
         [Config, Address, HttpAddress, ApiKey, TlsAuthority, TlsCertificate, TlsKey];
 
+    /// <summary>Where a command line says that the daemon serves gRPC; null where it does not.</summary>
+    public string? AddressIn(ParseResult parse) => parse.GetValue(Address);
+
     private static Option<string?> CreateFile(string name, string description) =>
         new(name) { Description = description, HelpName = "FILE", Recursive = true };
 
@@ -61,10 +64,19 @@ internal sealed class ServerOptions
     {
         var given = parse.GetValue(Config);
         var path = Path.GetFullPath(string.IsNullOrEmpty(given)
-            ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".ledger", "config.yaml")
+            ? PathIn(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile))
             : given);
         return new ConfigPath(path, !string.IsNullOrEmpty(given), File.Exists(path));
     }
+
+    /// <summary>The configuration of a user.</summary>
+    /// <param name="profile">The user's own directory; empty when there is none.</param>
+    /// <exception cref="CliException">There is none: nothing is written into whatever directory this is.</exception>
+    internal static string PathIn(string profile) => profile.Length > 0
+        ? Path.Combine(profile, ".ledger", "config.yaml")
+        : throw CliException.Usage(
+            "This user has no directory of their own, in which the daemon's configuration would be.",
+            "Give --config PATH, or set HOME to a directory that is there.");
 }
 
 /// <summary>Where a configuration is.</summary>

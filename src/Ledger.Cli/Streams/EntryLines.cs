@@ -22,8 +22,8 @@ internal static class EntryLines
             return;
         }
 
-        var head = isAll ? $"{entry.Position}\t{entry.Stream}\t" : $"{entry.Id}\t";
-        context.Output.Line(CommandContext.Text(head), TextOf(entry.Payload, context.ValueFormat));
+        var head = isAll ? $"{entry.Position}\t{LineText.Escape(entry.Stream)}\t" : $"{entry.Id}\t";
+        context.Output.Line(CommandContext.Text(head), LineText.Escape(TextOf(entry.Payload, context.ValueFormat)));
     }
 
     /// <summary>The text of a payload: a JSON string unwrapped, other text as it is, else its size.</summary>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Ledger.Cli.Daemons;
+using Ledger.Runtime;
 using Ledger.Streams;
 using Ledger.Streams.Postgres;
 using Ledger.Streams.Sqlite;
@@ -47,8 +48,10 @@ internal sealed class StoreOptions(ServerOptions server)
     /// <param name="common">The shared options.</param>
     /// <param name="create">Whether a database and a store that are missing are made.</param>
     /// <param name="work">The work; the store is open.</param>
+    /// <param name="follows">It waits for what comes.</param>
     public void SetAction(
-        Command command, CommonOptions common, bool create, Func<CommandContext, IStreamStore, Task> work) =>
+        Command command, CommonOptions common, bool create, Func<CommandContext, IStreamStore, Task> work,
+        bool follows = false) =>
         SetAction(
             command, common,
             async (context, daemon) =>
@@ -62,7 +65,8 @@ internal sealed class StoreOptions(ServerOptions server)
                 await using var store = Open(context, create);
                 await store.EnsureCreatedAsync(context.Token);
                 await work(context, store);
-            });
+            },
+            follows);
 
     /// <summary>Gives a command work that asks a daemon otherwise than a database.</summary>
     /// <param name="command">The command.</param>
@@ -81,9 +85,15 @@ internal sealed class StoreOptions(ServerOptions server)
 
     private void SetAction(
         Command command, CommonOptions common, Func<CommandContext, DaemonConnection, Task> ask,
-        Func<CommandContext, Task> work) =>
+        Func<CommandContext, Task> work, bool follows = false) =>
         CommandContext.SetAction(command, common, async context =>
         {
+            if (context.Parse.GetValue(Database) is not null && !string.IsNullOrEmpty(server.AddressIn(context.Parse)))
+            {
+                throw CliException.Usage(
+                    "--db is a database without a daemon, and --addr is where a daemon is: give one of them.");
+            }
+
             using var daemon = context.Parse.GetValue(Database) is null
                 ? DaemonConnection.Create(context, server) : null;
             try
@@ -96,6 +106,10 @@ internal sealed class StoreOptions(ServerOptions server)
                 // Beyond a limit: the library says which, before it asks anything of the database.
                 throw new CliException(ExitCodes.Usage, SentenceOf(error), "Nothing was changed.", error);
             }
+            catch (LedgerException error) when (daemon?.NotGrpc(error) is { } other)
+            {
+                throw other;
+            }
             catch (Objects.StoreUnavailableException error)
             {
                 if (daemon is not null && error.Reason == Objects.StoreUnavailableReason.Unreachable)
@@ -105,17 +119,32 @@ internal sealed class StoreOptions(ServerOptions server)
 
                 throw ErrorTable.OfDatabase(error);
             }
-        });
+        },
+        follows);
 
     private IStreamStore Open(CommandContext context, bool create)
     {
         var database = context.Parse.GetRequiredValue(Database)!;
         var store = context.Parse.GetValue(Store)!;
-        return database.Kind == DatabaseKind.Sqlite
-            ? new SqliteStreamStore(
-                new() { DataSource = database.Address, Store = store, CreateIfMissing = create })
-            : new PostgresStreamStore(
-                new() { ConnectionString = database.Address, Store = store, CreateIfMissing = create });
+        if (database.Kind == DatabaseKind.Sqlite)
+        {
+            return new SqliteStreamStore(
+                new() { DataSource = database.Address, Store = store, CreateIfMissing = create });
+        }
+
+        var options = new PostgresStreamStoreOptions { Store = store, CreateIfMissing = create };
+        try
+        {
+            return new PostgresStreamStore(options with { ConnectionString = database.Address });
+        }
+        catch (ArgumentException error)
+        {
+            // What was given is not repeated: it may have a password in it.
+            throw new CliException(
+                ExitCodes.Usage, "What --db has after 'postgres:' is no connection string of PostgreSQL.",
+                "Such as --db 'postgres:Host=localhost;Database=app;Username=me', or " +
+                "--db postgresql://me@localhost/app.", error);
+        }
     }
 
     /// <summary>What the exception says, without what the platform adds for programmers.</summary>

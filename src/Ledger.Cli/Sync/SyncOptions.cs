@@ -33,7 +33,7 @@ internal sealed class SyncOptions
     /// <summary>How long to wait.</summary>
     public Option<int?> Timeout { get; } = new("--timeout")
     {
-        Description = "Give up after so many seconds; without it, it waits until the cloud is there",
+        Description = "Wait so many seconds at most, also for a cloud that is not there; without it, that is an error",
         HelpName = "SECONDS",
     };
 

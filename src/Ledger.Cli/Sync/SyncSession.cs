@@ -32,6 +32,14 @@ internal sealed class SyncSession : IAsyncDisposable
             }
 
             var there = await repository.ListLedgersAsync(cancellationToken);
+            if (app is not null && there.Count > 0 && !there.Contains(app))
+            {
+                // A name that was mistyped is an application as well.
+                await Console.Error.WriteLineAsync(
+                    $"ledger: application '{app}' is new here; there {(there.Count == 1 ? "is" : "are")} " +
+                    $"{string.Join(", ", there.Select(name => $"'{name}'"))}.");
+            }
+
             if (app is not null || there.Count == 0)
             {
                 await repository.GetLedgerAsync(app ?? "default", cancellationToken);
@@ -76,8 +84,9 @@ internal sealed class SyncSession : IAsyncDisposable
             when (over.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             throw new CliException(
-                ExitCodes.Unavailable, await ReasonAsync(timeout, cancellationToken),
-                "Nothing is lost: run it again when the cloud is there.");
+                ExitCodes.Unavailable,
+                $"After {timeout} the cloud and this device did not have everything yet.",
+                "Nothing is lost: 'ledger sync now' goes on with it when the cloud is there.");
         }
         finally
         {
@@ -137,18 +146,5 @@ internal sealed class SyncSession : IAsyncDisposable
         {
             // Everything is there, or nobody waits any more.
         }
-    }
-
-    private async Task<string> ReasonAsync(TimeSpan? timeout, CancellationToken cancellationToken)
-    {
-        foreach (var app in Sync.Ledgers)
-        {
-            if ((await Sync.GetStatusAsync(app, cancellationToken)).Error is { } error)
-            {
-                return error;
-            }
-        }
-
-        return $"After {timeout} the cloud and this device did not have everything yet.";
     }
 }

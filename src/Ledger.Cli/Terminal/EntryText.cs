@@ -120,12 +120,14 @@ internal static class EntryText
         output.Raw.Write("\"}\n"u8);
     }
 
-    /// <summary>A value as text: as it is asked for, or its size where it cannot stand in a line.</summary>
+    /// <summary>
+    /// A value as a piece of a line: as it is asked for, or its size where it cannot stand in one.
+    /// </summary>
     public static ReadOnlyMemory<byte> TextOf(Entry entry, ByteFormat format)
     {
         if (entry.Value is { } value && (format != ByteFormat.Utf8 || ByteFormats.IsText(value.Span)))
         {
-            return format.Format(value);
+            return LineText.Escape(format.Format(value));
         }
 
         return Encoding.ASCII.GetBytes(entry.State == ValueState.NeedsFetch

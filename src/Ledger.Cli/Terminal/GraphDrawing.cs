@@ -37,8 +37,9 @@ internal sealed class GraphDrawing
     public static string Describe(CommitInfo commit)
     {
         var who = commit.Parents.Count > 1 && commit.Device is null ? "merge" : CommitNames.Format(commit.Time);
-        var message = commit.Message is null ? "" : "  " + commit.Message.ReplaceLineEndings(" ");
-        return $"{commit.Id.Short()}  {who,-24}  {commit.Changes,7} changes{message}";
+        var message = commit.Message is null ? "" : "  " + LineText.Escape(commit.Message);
+        var changes = commit.Changes == 1 ? "change" : "changes";
+        return $"{commit.Id.Short()}  {who,-24}  {commit.Changes,7} {changes}{message}";
     }
 
     /// <summary>The same as a picture.</summary>

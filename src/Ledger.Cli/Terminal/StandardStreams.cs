@@ -23,6 +23,6 @@ internal static class StandardStreams
 }
 
 /// <summary>The reader of standard output went away.</summary>
-/// <param name="innerException">The platform's error.</param>
-internal sealed class ClosedPipeException(IOException innerException)
+/// <param name="innerException">What it was noticed by.</param>
+internal sealed class ClosedPipeException(Exception innerException)
     : IOException("The reader of standard output went away.", innerException);

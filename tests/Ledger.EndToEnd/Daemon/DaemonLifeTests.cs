@@ -136,6 +136,8 @@ public sealed class DaemonLifeTests : IDisposable
         Assert.Contains("'listen' is 0.0.0.0:0, which other machines can reach", exposed, StringComparison.Ordinal);
         Assert.Contains("x.db", database, StringComparison.Ordinal);
         Assert.StartsWith("ledger: There is no configuration ", missing, StringComparison.Ordinal);
+        await _shell.FailAsync(3, "status");
+        _shell.Configure("");
         await _shell.FailAsync(5, "status");
     }
 
