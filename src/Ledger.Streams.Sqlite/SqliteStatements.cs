@@ -6,7 +6,9 @@ using SQLitePCL;
 
 namespace Ledger.Streams.Sqlite;
 
-/// <summary>Statements without rows, which go to the library directly on a connection of the store's own.</summary>
+/// <summary>
+/// Statements without rows, or with one of numbers, which go to the library directly on a connection of the store's.
+/// </summary>
 /// <remarks>
 /// The provider makes a reader for each statement and looks each parameter up by its name, which costs more than the
 /// insert of a row does. A statement keeps what was bound to it: what is the same object is not bound again.
@@ -24,7 +26,11 @@ internal sealed class SqliteStatements(SqliteConnection connection) : IDirectSta
         ?? throw new InvalidOperationException("The connection of the store was closed.");
 
     /// <inheritdoc/>
-    public int? TryExecute(string sql, IReadOnlyList<object?> values)
+    public int? TryExecute(string sql, IReadOnlyList<object?> values) =>
+        TryFind(sql, values, []) is null ? null : raw.sqlite3_changes(Database);
+
+    /// <inheritdoc/>
+    public bool? TryFind(string sql, IReadOnlyList<object?> values, Span<long> numbers)
     {
         var statement = Find(sql, values.Count);
         if (statement.Handle is not { } handle)
@@ -41,19 +47,25 @@ internal sealed class SqliteStatements(SqliteConnection connection) : IDirectSta
 
         try
         {
+            var isFound = false;
             int code;
-            do
+            while ((code = raw.sqlite3_step(handle)) == raw.SQLITE_ROW)
             {
-                code = raw.sqlite3_step(handle);
+                for (var column = 0; column < numbers.Length && !isFound; column++)
+                {
+                    // Null is 0 to the library.
+                    numbers[column] = raw.sqlite3_column_int64(handle, column);
+                }
+
+                isFound = true;
             }
-            while (code == raw.SQLITE_ROW);
 
             if (code != raw.SQLITE_DONE)
             {
                 SqliteException.ThrowExceptionForRC(code, Database);
             }
 
-            return raw.sqlite3_changes(Database);
+            return isFound;
         }
         finally
         {

@@ -29,8 +29,8 @@ internal sealed class RelationalAppend(RelationalSession session, RelationalTabl
             return [.. plans.Select(plan => plan.Result())];
         }
 
-        (var last, _hasWords) = await session.FindAsync(
-            table.LockLast, [], row => (row.GetInt64(0), table.HasWords(row)), cancellationToken);
+        var (last, fullText) = await session.FindNumbersAsync(table.LockLast, [], cancellationToken) ?? default;
+        _hasWords = table.HasWords(fullText);
         foreach (var plan in plans)
         {
             last = await WriteAsync(plan, last, cancellationToken);
@@ -46,16 +46,16 @@ internal sealed class RelationalAppend(RelationalSession session, RelationalTabl
 
     private async ValueTask<Plan> PlanAsync(StreamAppend append, CancellationToken cancellationToken)
     {
-        var row = await session.FindAsync(
-            table.LockStream, [append.Stream], row => (row.GetInt64(0), row.GetInt64(1)), cancellationToken);
-        var plan = new Plan(append) { Key = row.Item1, End = row.Item2 };
+        var (stream, end) =
+            await session.FindNumbersAsync(table.LockStream, [append.Stream], cancellationToken) ?? default;
+        var plan = new Plan(append) { Key = stream, End = end };
         Dictionary<string, int>? seen = null;
         var isRepeated = true;
         for (var index = 0; index < append.Entries.Count; index++)
         {
             var key = append.Entries[index].DedupKey;
-            var existing = key is null || plan.Key == 0 ? 0 : await session.FindAsync(
-                table.FindDuplicate, [plan.Key, key], found => found.GetInt64(0), cancellationToken);
+            var existing = key is null || plan.Key == 0 ? 0 : (await session.FindNumbersAsync(
+                table.FindDuplicate, [plan.Key, key], cancellationToken))?.First ?? 0;
             plan.Ids[index] = existing;
             plan.FirstOf[index] = key is null || (seen ??= new(StringComparer.Ordinal)).TryAdd(key, index)
                 ? index : seen[key];
@@ -80,8 +80,8 @@ internal sealed class RelationalAppend(RelationalSession session, RelationalTabl
 
         if (plan.Key == 0)
         {
-            plan.Key = await session.FindAsync(
-                table.InsertStream, [plan.Append.Stream], row => row.GetInt64(0), cancellationToken);
+            var made = await session.FindNumbersAsync(table.InsertStream, [plan.Append.Stream], cancellationToken);
+            plan.Key = made?.First ?? 0;
         }
 
         for (var index = 0; index < plan.Ids.Length; index++)

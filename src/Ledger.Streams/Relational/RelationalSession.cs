@@ -38,6 +38,21 @@ internal sealed class RelationalSession(
         return await reader.ReadAsync(cancellationToken) ? read(reader) : default;
     }
 
+    /// <summary>The first two columns of the first row, which are numbers; null when there is none.</summary>
+    /// <returns>0 for null, and for a second column that is not there.</returns>
+    public async ValueTask<(long First, long Second)?> FindNumbersAsync(
+        string sql, IReadOnlyList<object?> values, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (direct is not null && TryFindNumbers(direct, sql, values, out var found))
+        {
+            return found;
+        }
+
+        await using var reader = await Command(sql, values).ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken) ? (Number(reader, 0), Number(reader, 1)) : null;
+    }
+
     /// <summary>The entries of a page; see <see cref="RelationalTable.ReadPageAsync"/>.</summary>
     public async ValueTask<EntryPage> ReadPageAsync(
         string sql, IReadOnlyList<object?> values, PageQuery query, CancellationToken cancellationToken)
@@ -69,6 +84,18 @@ internal sealed class RelationalSession(
         {
             await connection.DisposeAsync();
         }
+    }
+
+    private static long Number(DbDataReader row, int column) =>
+        column < row.FieldCount && !row.IsDBNull(column) ? row.GetInt64(column) : 0;
+
+    private static bool TryFindNumbers(
+        IDirectStatements direct, string sql, IReadOnlyList<object?> values, out (long, long)? found)
+    {
+        Span<long> numbers = stackalloc long[2];
+        var isFound = direct.TryFind(sql, values, numbers);
+        found = isFound == true ? (numbers[0], numbers[1]) : null;
+        return isFound is not null;
     }
 
     private DbCommand Command(string sql, IReadOnlyList<object?> values)

@@ -211,16 +211,16 @@ public abstract class RelationalStreamStore : StreamStore
             async session =>
             {
                 throughInclusive.TryGetInt64(out var through);
-                var (key, end) = await session.FindAsync(
-                    Table.LockStream, [stream], row => (row.GetInt64(0), row.GetInt64(1)), CancellationToken.None);
+                var (key, end) = await session.FindNumbersAsync(
+                    Table.LockStream, [stream], CancellationToken.None) ?? default;
                 if (key == 0)
                 {
                     return 0L;
                 }
 
-                var (last, hasWords) = await session.FindAsync(
-                    Table.FindLast, [], row => (row.GetInt64(0), Table.HasWords(row)), CancellationToken.None);
-                if (hasWords)
+                var (last, fullText) = await session.FindNumbersAsync(
+                    Table.FindLast, [], CancellationToken.None) ?? default;
+                if (Table.HasWords(fullText))
                 {
                     await session.ExecuteAsync(Table.DeleteWords, [key, through], CancellationToken.None);
                 }

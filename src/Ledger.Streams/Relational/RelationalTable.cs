@@ -76,7 +76,7 @@ internal sealed class RelationalTable
         Trim = $"DELETE FROM {Entries} WHERE stream = @p0 AND id <= @p1";
         Ends = $"SELECT MIN(e.id) FROM {Entries} e WHERE e.stream = @p0 UNION ALL " +
             $"SELECT MAX(e.id) FROM {Entries} e WHERE e.stream = @p0";
-        FindLast = $"SELECT {last}, full_text FROM {Stores} WHERE number = {number}";
+        FindLast = $"SELECT {last}, CAST(full_text AS integer) FROM {Stores} WHERE number = {number}";
         LockLast = FindLast + dialect.ForUpdate;
         SetLast = $"UPDATE {Stores} SET last_position = @p0 WHERE number = {number}";
         FindConsumer = $"SELECT state FROM {Consumers} WHERE store = {number} AND name = @p0" + dialect.ForUpdate;
@@ -186,9 +186,9 @@ internal sealed class RelationalTable
         $"SELECT s.name FROM {_streams} s WHERE s.store = {Number}" + (isBounded ? " AND s.name > @p1" : "") +
         (includeEmpty ? "" : " AND " + HasEntries) + " ORDER BY s.name LIMIT @p0";
 
-    /// <summary>Whether a writer keeps words in a table of their own; by a row of <see cref="FindLast"/>.</summary>
+    /// <summary>Whether a writer keeps words in a table of their own; as <see cref="FindLast"/> says.</summary>
     /// <remarks>Asked in each transaction: another process may have begun with it since the store was opened.</remarks>
-    public bool HasWords(DbDataReader row) => _keepsWords && row.GetInt64(1) != 0;
+    public bool HasWords(long fullText) => _keepsWords && fullText != 0;
 
     /// <summary>The columns of an entry, as <see cref="Read(DbDataReader, string)"/> wants them.</summary>
     /// <param name="stream">What stands in the place of the stream.</param>
