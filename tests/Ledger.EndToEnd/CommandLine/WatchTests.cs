@@ -34,17 +34,33 @@ public sealed class WatchTests : IDisposable
         Assert.NotEqual(first.GetProperty("commit").GetString(), second.GetProperty("commit").GetString());
     }
 
-    [Fact]
-    public async Task Watch_ends_with_130_at_Ctrl_C()
+    [Theory]
+    [InlineData("INT", 130)]
+    [InlineData("HUP", 129)]
+    public async Task Watch_ends_cleanly_at_Ctrl_C_and_when_its_terminal_goes(string signal, int exitCode)
     {
         using var child = Child.StartLedger(_shell.Directory.Path, "page", "watch", "--import", "-");
         await child.WriteAsync(Shell.Bytes("{\"key\":\"a\",\"value\":\"1\"}\n"));
         Assert.Equal("+ a\t1", await child.ReadLineAsync());
 
-        await child.SignalAsync("INT");
+        await child.SignalAsync(signal);
 
-        Assert.Equal(130, (await child.EndAsync()).ExitCode);
+        Assert.Equal(exitCode, (await child.EndAsync()).ExitCode);
         await _shell.AssertSoundAsync();
+    }
+
+    [Fact]
+    public async Task Watch_ends_with_141_when_its_reader_goes_and_nothing_more_comes()
+    {
+        _shell.Directory.Write("rows.jsonl", ["""{"key":"a","value":"1"}"""]);
+        var cli = Path.Combine(AppContext.BaseDirectory, "Ledger.Cli.dll");
+        using var child = Child.StartProgram(
+            "bash", _shell.Directory.Path,
+            ["-c", $"dotnet '{cli}' page watch --import rows.jsonl | head -n 1; echo ${{PIPESTATUS[0]}}"]);
+
+        var result = await child.EndAsync();
+
+        Assert.Equal(("+ a\t1\n141\n", ""), (result.Text, result.Error));
     }
 
     [Fact]
