@@ -49,7 +49,7 @@ public interface IStreamStore : IAsyncDisposable
     /// <summary>Reads a stream by id; nothing when it does not exist.</summary>
     /// <returns>Ascending unless asked otherwise, up to where the stream ended when the reading began.</returns>
     /// <remarks>
-    /// Read by pages of 500, each complete before its first entry is given; nothing is held while the caller works.
+    /// Read by pages of 1,000, each complete before its first entry is given; nothing is held while the caller works.
     /// Between pages trimmed entries disappear and tags may change; nothing comes twice or out of order.
     /// </remarks>
     IAsyncEnumerable<Entry> ReadAsync(
