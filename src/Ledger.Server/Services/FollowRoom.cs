@@ -24,7 +24,7 @@ internal sealed class FollowRoom(
     private const int SharesOfPayload = 3;
     private const int ReadersMax = 4;
     private const int PageBytesMin = 16 << 10;
-    private const int PageBytesMax = 1 << 20;
+    private const int PlacesMin = 512;
 
     private readonly TimeSpan _stallTime = stallTime ?? TimeSpan.FromSeconds(10);
     private readonly Lock _gate = new();
@@ -114,9 +114,10 @@ internal sealed class FollowRoom(
                 _readers++;
             }
 
-            // Half of it, as the last entry of a page goes beyond what it may have.
-            var share = bytesMax / SharesOfPayload / 2 / Math.Max(1, Volatile.Read(ref _places));
-            next.SetResult((int)Math.Clamp(share, PageBytesMin, PageBytesMax));
+            // Half of it, as the last entry of a page goes beyond what it may have, and not more for those who come
+            // first: they would hold what those who come later need.
+            var share = bytesMax / SharesOfPayload / 2 / Math.Max(PlacesMin, Volatile.Read(ref _places));
+            next.SetResult((int)Math.Max(share, PageBytesMin));
         }
     }
 

@@ -44,7 +44,7 @@ public sealed class FollowerMemoryTests : IDisposable
 
     [Fact]
     public Task Pages_that_nobody_takes_are_small_where_there_are_many() =>
-        FollowAsync(callers: IsNightly ? 1_000 : 250, entries: 96, entryBytes: 64 << 10, isEachBegun: true);
+        FollowAsync(callers: IsNightly ? 1_000 : 160, entries: 96, entryBytes: 64 << 10, isEachBegun: true);
 
     [Fact]
     public Task Large_entries_that_nobody_takes_are_let_go_of_for_those_who_wait() => IsNightly
