@@ -71,6 +71,9 @@ internal sealed class CrashScript(Durability durability, PlantedBugs bugs)
     public (CrashScript After, bool IsDone) Recover(FaultyFileSystem disk, bool isDurable, int seed)
     {
         var after = (CrashScript)MemberwiseClone();
+
+        // What was only buffered the power took, whether or not this opening gets as far as to look.
+        after.Acknowledged = isDurable ? after.Flushed : after.Acknowledged;
         try
         {
             TestRuntime.Create(seed, disk).Run(async runtime =>
