@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 
 namespace Ledger.Cli.Terminal;
@@ -16,26 +17,22 @@ internal static class Words
     public static void Limit<T>(this Option<T> option, params string[] words)
     {
         option.HelpName = string.Join('|', words);
-        option.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && !words.Contains(result.Tokens[0].Value))
-            {
-                result.AddError($"{option.Name} is {List(words)}, not '{result.Tokens[0].Value}'.");
-            }
-        });
+        option.Validators.Add(result => Check(result, option.Name, words));
     }
 
     /// <summary>Lets an argument take only some words.</summary>
     public static void Limit(this Argument<string> argument, params string[] words)
     {
         argument.HelpName = string.Join('|', words);
-        argument.Validators.Add(result =>
+        argument.Validators.Add(result => Check(result, argument.Name, words));
+    }
+
+    private static void Check(SymbolResult result, string name, string[] words)
+    {
+        if (result.Tokens.Count == 1 && !words.Contains(result.Tokens[0].Value))
         {
-            if (result.Tokens.Count == 1 && !words.Contains(result.Tokens[0].Value))
-            {
-                result.AddError($"{argument.Name} is {List(words)}, not '{result.Tokens[0].Value}'.");
-            }
-        });
+            result.AddError($"{name} is {List(words)}, not '{result.Tokens[0].Value}'.");
+        }
     }
 
     private static string List(string[] words) => $"{string.Join(", ", words[..^1])} or {words[^1]}";
